@@ -1,0 +1,1 @@
+"""Measurements, gates, results and the report."""

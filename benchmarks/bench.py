@@ -1,0 +1,183 @@
+"""`pixie bench`: which measurements the targets allow, in which order, and their results in one file. A long run goes on where it was cut off."""
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.cli import progress
+from edge_runtime.errors import InputError
+from edge_runtime.files import read_json, sha256, write_file
+
+from . import environment
+from .demo import code_digest
+from .gates import judge
+from .material import Material
+from .recorded import read_slices, recorded_folder
+from .results import Results, Stage, stage_from_document, stage_to_document, write_results
+
+FLIGHT_ENGINES = ("litert", "tflite-runtime", "onnxruntime", "reference")
+
+
+@dataclass(frozen=True)
+class Targets:
+    """What is measured: at most one run and one bundle, and any number of model files."""
+
+    run: Path | None
+    bundle: Path | None
+    models: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One measurement. `share`: its rough part of the whole duration at demo scale, in s on two cores; only the forecast uses it."""
+
+    name: str
+    measure: Callable[[], Stage]
+    share: float
+
+
+def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int) -> Results:
+    """Measure everything the targets allow and write the results to `out`. InputError for a target that is nothing we measure."""
+    targets = sort_targets(paths)
+    slices = recorded_folder(recorded)
+    if slices is not None:
+        read_slices(slices)  # refused now, not after an hour
+    if not out.parent.is_dir():
+        raise InputError(out, "--out", f"cannot be written: the folder {out.parent} does not exist; make it first")
+    here = environment.describe()
+    kept = out.with_name(out.stem + ".stages")
+    key = _key(targets, scale, seed, slices) if scale == "full" else ""
+    with tempfile.TemporaryDirectory(prefix="pixie-bench-") as scratch:
+        material = Material(targets.run, targets.bundle, scale, seed, Path(scratch))
+        found, seconds = _measure(steps(targets, material, slices, scale, seed), kept, key, seed)
+    records = tuple(record for stage in found for record in stage.records)
+    results = Results(scale, seed, str(here["date"]), {**here, "seconds_per_step": seconds}, records, judge(records), merged(stage.figures for stage in found))
+    write_results(results, out)
+    return results
+
+
+def sort_targets(paths: Iterable[Path]) -> Targets:
+    """Tell runs, bundles and model files apart; InputError for anything else and for a second run or bundle."""
+    runs, bundles, models = [], [], []
+    for path in paths:
+        if (path / "manifest.json").exists():
+            bundles.append(path)
+        elif (path / "configuration.json").exists():
+            runs.append(path)
+        elif path.suffix in (".onnx", ".tflite") and path.is_file():
+            models.append(path)
+        else:
+            unknown = "is no run (configuration.json), no bundle (manifest.json), no .onnx and no .tflite file"
+            reason = unknown if path.exists() else "does not exist; check the name"
+            raise InputError(path, "TARGET", reason)
+    for kind, found in (("run", runs), ("bundle", bundles)):
+        if len(found) > 1:
+            raise InputError(found[1], "TARGET", f"is a second {kind}; one {kind} is measured at a time, so that every number has one owner")
+    return Targets(runs[0] if runs else None, bundles[0] if bundles else None, tuple(models))
+
+
+def steps(targets: Targets, material: Material, slices: Path | None, scale: str, seed: int) -> list[Step]:
+    """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
+    from . import board, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
+
+    found: list[Step] = []
+    if targets.bundle is not None:
+        bundle = targets.bundle
+        found += [
+            Step("bytes", lambda: sizes.sizes(bundle), 1),
+            Step("latency", lambda: latency.latency(bundle, FLIGHT_ENGINES, (material.few_codes(),), material.scratch, scale, seed), 35),
+            Step("added time", lambda: latency.added(bundle, material.stream(), material.scratch, scale, seed), 5),
+            Step("memory and throughput", lambda: memory.memory(bundle, material.stream(), scale, seed), 15),
+            Step("board", lambda: board.board_imports(bundle, material.stream()[:, :83_200]), 3),
+            Step("streams", lambda: streams.streams(bundle, scale, seed), 5),
+        ]
+        if targets.run is not None:
+            run = targets.run
+            found.append(Step("refusals", lambda: _refusals(bundle, run, material.scratch, seed), 40))
+        if slices is not None:
+            found.append(Step("recorded slices", lambda: recorded.recorded(bundle, slices), 1))
+    if targets.run is not None or targets.bundle is not None:
+        found += [
+            Step("parity", lambda: parity_gates.parity(material), 40),
+            Step("detection", lambda: detection.detection(material), 25),
+            Step("compression", lambda: compression.compression(material), 10),
+        ]
+    found += [Step(f"latency of {path.name}", lambda path=path: model_files.model_file(path, material.scratch, scale, seed), 35)  # type: ignore[misc]
+              for path in targets.models]
+    return found
+
+
+def _refusals(bundle: Path, run: Path, scratch: Path, seed: int) -> Stage:
+    from .refusals import records, run_refusals
+
+    refusals = run_refusals(bundle, run, scratch / "refusals", seed, progress)
+    notes = [f"not refused as promised: {one.kind}, {one.case}: {one.why}" for one in refusals if not one.refused]
+    return Stage(tuple(records(refusals, environment.on(), seed)), {"notes": notes})
+
+
+def merged(all_figures: Iterable[Any]) -> dict[str, Any]:
+    """Figures of all stages as one mapping; tables and names are joined, notes follow each other."""
+    joined: dict[str, Any] = {"tables": {}, "notes": []}
+    for figures in all_figures:
+        for name, data in figures.items():
+            if name == "notes":
+                joined["notes"] += data
+            elif name == "tables":
+                for title, table in data.items():
+                    before = joined["tables"].setdefault(title, {**table, "rows": []})
+                    before["rows"] = [*before["rows"], *table["rows"]]
+            else:
+                joined[name] = data
+    return joined
+
+
+def _measure(to_do: list[Step], kept: Path, key: str, seed: int) -> tuple[list[Stage], dict[str, float]]:
+    """Run the steps in order and give their stages and the seconds that each took now.
+
+    With a key, what was finished before under the same key is taken from `kept`, and each step is kept there.
+    """
+    if key:
+        kept.mkdir(exist_ok=True)
+    found: list[Stage] = []
+    seconds: dict[str, float] = {}
+    forecast = 0.0
+    for place, step in enumerate(to_do, start=1):
+        file = kept / f"{step.name.replace(' ', '-')}.json"
+        before = _kept(file, key)
+        if before is not None:
+            progress(f"[{place}/{len(to_do)}] {step.name}: done before")
+            found.append(before)
+            continue
+        left = sum(other.share for other in to_do[place - 1:]) * (sum(seconds.values()) / forecast if forecast else 1)
+        progress(f"[{place}/{len(to_do)}] {step.name} (about {left:.0f} s left)")
+        start = time.monotonic()
+        stage = step.measure().on_seed(seed)
+        seconds[step.name], forecast = round(time.monotonic() - start, 1), forecast + step.share
+        found.append(stage)
+        if key:
+            write_file(file, json.dumps({"key": key, "stage": stage_to_document(stage)}, allow_nan=False))
+    return found, seconds
+
+
+def _kept(file: Path, key: str) -> Stage | None:
+    if not key or not file.exists():
+        return None
+    document = read_json(file)
+    stage = document.get("stage")
+    return stage_from_document(stage, file) if document.get("key") == key and isinstance(stage, dict) else None
+
+
+def _key(targets: Targets, scale: str, seed: int, slices: Path | None) -> str:
+    """What a kept step belongs to: the code, the targets' bytes, scale and seed."""
+    digest = hashlib.sha256(f"{code_digest()} {scale} {seed} {slices}".encode())
+    for target in (targets.run, targets.bundle, *targets.models):
+        files = [target] if target is not None and target.is_file() else sorted(target.rglob("*")) if target is not None else []
+        for file in files:
+            if file.is_file():
+                digest.update(f"{file.name} {sha256(file)}".encode())
+    return digest.hexdigest()

@@ -1,0 +1,94 @@
+"""The gates: what this version of Pixie must show, as one table of ids, operations and bounds, and how each is read from the records."""
+
+import operator
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from .results import Gate, Record
+
+COMPARE = {"==": operator.eq, "<=": operator.le, "<": operator.lt, ">=": operator.ge}
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A row of the table: the record of the same id must hold `op` `bound`.
+
+    `low`: the lower end of the record's interval is compared, not its value. `supplied`: the data for it come from the user, so that a
+    missing record is "not supplied" and no failure.
+    """
+
+    id: str
+    op: str
+    bound: float | int
+    says: str
+    low: bool = False
+    supplied: bool = False
+
+
+CLAIMS = (
+    Claim("parity.parameters", "==", 0, "integer weights, biases or scale bits that differ between ONNX and TFLite"),
+    Claim("parity.reference", "==", 0, "codes that differ between LiteRT and the reference engine; every output of encoder, decoder and whole model"),
+    Claim("parity.training", "==", 0, "codes that differ between Brevitas in eval mode and ONNX Runtime with its optimiser off"),
+    Claim("parity.flips", "==", 0, "flags that flip between the fake-quantised network and the flight file"),
+    Claim("int8.auc_difference", ">=", -0.005, "ROC AUC of int8 minus its float twin, lower 95 % bound, paired bootstrap by scene", low=True),
+    Claim("score.signal_precision", ">=", 0.95, "precision of signal at the one threshold from calibration scenes"),
+    Claim("score.noise_precision", ">=", 0.95, "precision of noise at the same threshold"),
+    Claim("score.signal_recall", ">=", 0.90, "recall of signal at that threshold: the precision counts only from here on"),
+    Claim("score.noise_recall", ">=", 0.90, "recall of noise at that threshold"),
+    Claim("runtime.added_us", "<=", 50, "median microseconds from counts to flag beyond the bare engine call, one window, one thread"),
+    Claim("runtime.added_rss_mb", "<=", 4, "MB of peak resident memory over 10 minutes of stream, above the bare engine's process"),
+    Claim("runtime.added_rss_mb.growth", "<", 0.5, "MB of resident memory gained after the first minute of stream"),
+    Claim("runtime.realtime", ">=", 50, "times real time, counts to catalogue, one thread, LiteRT"),
+    Claim("flight.bytes", "<=", 64_000, "bytes of model.tflite, tables and manifest of the encoder"),
+    Claim("board.imports", "==", 0, "ground modules in the flight process, run from a copied folder"),
+    Claim("input.refused", ">=", 60, "malformed inputs refused with exit 2, one line, nothing written"),
+    Claim("input.refused.missed", "==", 0, "malformed inputs not refused so, or slower than 5 s, or above 200 MB"),
+    Claim("input.refused.kinds", ">=", 4, "kinds of damage tried on the least tried format"),
+    Claim("recorded.bright_pulses", "==", 1, "the recorded bright pulses flagged as light (1: yes)", supplied=True),
+    Claim("recorded.uv_pulse", "==", 1, "the recorded UV pulse flagged as light, naming UV (1: yes)", supplied=True),
+    Claim("recorded.quiet", "==", 0, "candidates in the recorded quiet slice", supplied=True),
+    Claim("recorded.particle_hits", "==", 0, "candidates of another class than hits in the recorded particle hits", supplied=True),
+)
+
+
+def judge(records: Iterable[Record], claims: Iterable[Claim] = CLAIMS) -> tuple[Gate, ...]:
+    """Every claim against its record. What was not measured falls short; what the user did not supply neither holds nor falls short."""
+    by_id: Mapping[str, Record] = {record.id: record for record in records}
+    return tuple(_gate(claim, by_id.get(claim.id)) for claim in claims)
+
+
+def _gate(claim: Claim, record: Record | None) -> Gate:
+    value = None if record is None else record.value
+    if record is not None and claim.low:
+        value = None if record.spread is None else record.spread.low
+    if value is None:
+        return Gate(claim.id, None, claim.op, claim.bound, None if claim.supplied else False)
+    return Gate(claim.id, value, claim.op, claim.bound, bool(COMPARE[claim.op](value, claim.bound)))
+
+
+def verdict(gate: Gate) -> str:
+    """The last word of a gate's line."""
+    if gate.holds is None:
+        return "not supplied"
+    if gate.value is None:
+        return "not measured: falls short"
+    return "holds" if gate.holds else "falls short"
+
+
+def lines(gates: Iterable[Gate]) -> str:
+    """One line per gate: id, value, bound, holds or falls short."""
+    return "\n".join(f"{gate.id:<28} {shown(gate.value):>12}  {gate.op + ' ' + shown(gate.bound):<11}  {verdict(gate)}" for gate in gates)
+
+
+def shown(value: float | int | None) -> str:
+    """A number for people: integers whole, others with four significant digits, a dash where there is none."""
+    if value is None:
+        return "-"
+    if isinstance(value, int) or (value == int(value) and abs(value) >= 1000):
+        return f"{int(value):,}"
+    return f"{value:.4g}"
+
+
+def fall_short(gates: Iterable[Gate]) -> bool:
+    """Whether any gate fell short."""
+    return any(gate.holds is False for gate in gates)

@@ -1,0 +1,66 @@
+"""From a matplotlib figure to an inline SVG whose colours are the page's own, so that it follows light, dark and print."""
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import matplotlib
+from markupsafe import Markup, escape
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+# Colours that stand for a variable of style.css; matplotlib carries them through and `to_svg` puts the variable in their place.
+INK, MUTED, GRID, PAPER, FAINT = "#010101", "#010102", "#010103", "#010104", "#010105"
+SERIES = tuple(f"#0101{number:02x}" for number in range(0x10, 0x18))  # Okabe and Ito's order, safe for colour-blind readers
+_VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", FAINT: "faint", **{colour: f"series-{number}" for number, colour in enumerate(SERIES)}}
+
+_STYLE = {
+    "svg.fonttype": "none", "font.size": 11, "axes.titlesize": 11, "axes.titleweight": "normal", "axes.labelsize": 11, "legend.fontsize": 10,
+    "xtick.labelsize": 10, "ytick.labelsize": 10, "axes.edgecolor": MUTED, "axes.labelcolor": MUTED, "axes.titlecolor": INK, "text.color": INK,
+    "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID,
+    "grid.linewidth": 0.7, "axes.axisbelow": True, "figure.facecolor": "none", "axes.facecolor": "none", "legend.frameon": False,
+    "lines.linewidth": 1.8, "axes.linewidth": 0.8, "axes.unicode_minus": True, "path.simplify": True, "path.simplify_threshold": 0.5,
+}
+
+
+@contextmanager
+def style() -> Iterator[None]:
+    """Matplotlib set up for the report; nothing outside is touched."""
+    with matplotlib.rc_context(_STYLE):
+        yield
+
+
+def canvas(width: float, height: float) -> Figure:
+    """A figure of that size in CSS pixels."""
+    return Figure(figsize=(width / 96, height / 96), dpi=96, layout="constrained")
+
+
+def to_svg(figure: Figure, name: str, alt: str) -> Markup:
+    """Inline SVG of a figure. `name` makes its ids its own and the same in every run, `alt` is read to whoever cannot see it."""
+    text = io.StringIO()
+    with matplotlib.rc_context({"svg.hashsalt": name}):
+        figure.savefig(text, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg"):]
+    svg = re.sub(r"<metadata>.*?</metadata>|<!--.*?-->|<style.*?</style>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', svg)
+    svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
+    svg = re.sub(r"font-family: [^;\"]*|font: ([0-9.]+px)[^;\"]*", lambda found: f"font-size: {found[1]}" if found[1] else "", svg)
+    for colour, variable in _VARIABLES.items():
+        svg = svg.replace(colour, f"var(--{variable})")
+    head, rest = svg[:svg.index(">")], svg[svg.index(">") + 1:]
+    width = figure.get_figwidth() * 96
+    head = re.sub(r'\s(width|height|version)="[^"]*"', "", head)
+    head += f' role="img" aria-labelledby="{name}-title" style="max-width: {width:.0f}px"'
+    return Markup(f'{head}><title id="{name}-title">{escape(alt)}</title>{re.sub(chr(10) + " *", chr(10), rest)}')
+
+
+def plain(axes: Axes, which: str = "x") -> None:
+    """Tick labels in plain digits (1,000 and 0.01) where a logarithmic axis would write powers."""
+    formatter = FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}")
+    for axis in ([axes.xaxis] if "x" in which else []) + ([axes.yaxis] if "y" in which else []):
+        axis.set_major_formatter(formatter)
+        axis.set_minor_formatter(FuncFormatter(lambda _value, _position: ""))

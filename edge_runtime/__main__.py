@@ -1,0 +1,5 @@
+"""`python -m edge_runtime VERB`."""
+
+from .cli import board
+
+board()

@@ -1,0 +1,145 @@
+"""The verbs of the board: `verify` and `flag`. Everything beyond the command line is imported when a verb runs."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .cli import Outcome, Verb, progress
+from .errors import InputError, PixieError
+
+if TYPE_CHECKING:
+    from .bundle import Bundle, Verification
+    from .engines import Engine
+
+_MODULE_OF_ENGINE = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}  # the order in which an engine is chosen
+_ENGINES = ("reference", "litert", "tflite-runtime", "onnxruntime")
+
+
+def _verify_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the bundle's folder")
+    parser.add_argument("--engine", choices=_ENGINES, help="engine to check; else the reference engine and the one that flag would choose")
+
+
+def _flag_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the bundle's folder")
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="recording: .npz with counts uint16 [3, n], a suffix for which a reader "
+                        "is installed (.fits, .cdf), or - for raw little-endian uint16, channels interleaved, on stdin")
+    parser.add_argument("--engine", choices=_ENGINES, help="else the first installed of litert, tflite-runtime, reference")
+    parser.add_argument("--out", metavar="CATALOGUE.jsonl", type=Path, help="write the catalogue here, whole or not at all; else to stdout")
+
+
+def _run_verify(arguments: argparse.Namespace) -> Outcome:
+    from .bundle import check_graph, check_ground, open_bundle, verify
+
+    bundle = open_bundle(arguments.bundle)
+    check_graph(bundle)
+    ground_files = check_ground(bundle.folder)
+    names = [arguments.engine] if arguments.engine else list(dict.fromkeys(["reference", _chosen_engine()]))
+    checks = [verify(bundle, _load(bundle, name)) for name in names]
+    identical = all(check.identical for check in checks)
+    lines = [f"bundle {bundle.folder}: schema and SHA-256 of {len(bundle.files)} files hold, {ground_files} ground files beside it",
+             *(_verdict(check) for check in checks)]
+    document = {"bundle": str(bundle.folder), "bundle_sha256": bundle.sha256, "files": len(bundle.files), "ground_files": ground_files,
+                "identical": identical, "engines": [_check_document(check) for check in checks]}
+    return Outcome("\n".join(lines), document, 0 if identical else 1)
+
+
+def _run_flag(arguments: argparse.Namespace) -> Outcome:
+    from .bundle import open_bundle
+    from .catalogue import entry, line
+    from .counts import read_counts
+    from .stream import Flagger
+
+    if arguments.inputs.count("-") > 1:
+        raise InputError("command line", "INPUT", "- is there twice; a stream can be read once")
+    bundle = open_bundle(arguments.bundle)
+    recordings = [(source, read_counts(source)) for source in arguments.inputs]  # a file that is bad is known before an engine is loaded
+    name = arguments.engine or _chosen_engine()
+    if arguments.engine is None and name != "litert":
+        print(f"pixie: note: engine {name} runs, because ai-edge-litert is not installed", file=sys.stderr)
+    engine = _load(bundle, name)
+    _self_test(bundle, engine)
+    flagger = Flagger(bundle, engine)
+    candidates: list[dict[str, object]] = []
+    inputs: list[dict[str, object]] = []
+    total = 0
+    with _catalogue(arguments) as write:
+        for source, stretches in recordings:
+            windows, samples, found = flagger.windows, flagger.samples, 0
+            for candidate in flagger.flag(stretches):
+                found += 1
+                fields = entry(candidate, bundle.sha256)
+                write(line(fields))
+                if arguments.json:
+                    candidates.append(fields)
+            samples, windows = flagger.samples - samples, flagger.windows - windows
+            inputs.append({"input": source, "samples": samples, "windows": windows, "candidates": found})
+            total += found
+            progress(f"{source}: {samples} samples, {found} candidates")
+    summary = f"{total} candidates in {flagger.windows} windows of {len(inputs)} recordings, engine {engine.name}: {arguments.out}"
+    document = {"bundle": str(bundle.folder), "bundle_sha256": bundle.sha256, "engine": dict(engine.description), "inputs": inputs,
+                "catalogue": None if arguments.out is None else str(arguments.out), "candidates": candidates}
+    return Outcome("" if arguments.out is None else summary, document)
+
+
+@contextlib.contextmanager
+def _catalogue(arguments: argparse.Namespace) -> Iterator[Callable[[str], object]]:
+    """Where lines go: into --out, whole or not at all; else to stdout, of a stream each as it comes, of files when all are read without error."""
+    if arguments.out is not None:
+        from .files import new_file
+
+        with new_file(arguments.out) as temporary, open(temporary, "w", encoding="utf-8", newline="\n") as file:
+            yield file.write
+    elif arguments.json:
+        yield lambda text: None  # the document carries them
+    elif "-" in arguments.inputs:
+        yield lambda text: print(text, end="", flush=True)
+    else:
+        lines: list[str] = []
+        yield lines.append
+        print("".join(lines), end="")
+
+
+def _chosen_engine() -> str:
+    return next((name for name, module in _MODULE_OF_ENGINE.items() if find_spec(module) is not None), "reference")
+
+
+def _load(bundle: "Bundle", name: str) -> "Engine":
+    from . import engines
+
+    return engines.load(name, bundle.folder)
+
+
+def _self_test(bundle: "Bundle", engine: "Engine") -> None:
+    """Re-run the golden vectors before anything is flagged: who must reproduce them and does not is refused, another's difference is told."""
+    from .bundle import EXACT_ENGINES, verify
+
+    check = verify(bundle, engine)
+    if check.identical:
+        return
+    if engine.name in EXACT_ENGINES:
+        raise PixieError(bundle.folder / "golden.npz", "codes", f"{_verdict(check)}; this machine does not compute what was trained, so "
+                         "nothing is flagged: choose another engine")
+    print(f"pixie: note: {_verdict(check)}; its kernels round otherwise", file=sys.stderr)
+
+
+def _check_document(check: "Verification") -> dict[str, object]:
+    return {"engine": dict(check.engine), "vectors": check.vectors, "codes": check.codes, "differing": dict(check.differing),
+            "largest_difference": check.largest, "identical": check.identical}
+
+
+def _verdict(check: "Verification") -> str:
+    if check.identical:
+        return f"engine {check.engine['name']}: all {check.codes} codes of {check.vectors} golden vectors are equal"
+    differing = ", ".join(f"{count} of {name}" for name, count in check.differing.items())
+    return f"engine {check.engine['name']}: codes of {check.vectors} golden vectors differ ({differing}; by {check.largest} at most)"
+
+
+VERIFY = Verb("verify", "check a bundle: schema, SHA-256 of every file, golden vectors re-run", "verify out/demo/bundle",
+              _verify_arguments, _run_verify)
+FLAG = Verb("flag", "flag light in recordings: counts to a catalogue of candidates", "flag out/demo/bundle scene.npz --out catalogue.jsonl",
+            _flag_arguments, _run_flag)

@@ -1,0 +1,123 @@
+import re
+import shutil
+import subprocess
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+
+from benchmarks.report.render import first_paragraph, render
+from benchmarks.results import Record, Spread, read_results, write_results
+from edge_runtime.errors import InputError
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FIGURES = ["figure-roc", "figure-confusion", "figure-efficiency", "figure-latency", "figure-latents", *(f"figure-window{place}" for place in range(5))]
+MEASURE = """<script>window.addEventListener("load", () => { for (const figure of document.querySelectorAll("figure")) {
+  const box = figure.querySelector("svg").getBoundingClientRect(), paths = figure.querySelectorAll("svg path, svg use").length;
+  figure.dataset.drawn = [Math.round(box.width), Math.round(box.height), paths].join(" "); }
+  document.documentElement.dataset.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth; });</script>"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory, results):
+    path = tmp_path_factory.mktemp("report") / "results.json"
+    write_results(results, path)
+    return render(read_results(path), path)
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.tags, self.attributes = [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += attributes
+
+
+def test_it_needs_nothing_from_outside(page):
+    parsed = Tags()
+    parsed.feed(page)
+    assert not {"script", "iframe", "object", "embed"} & set(parsed.tags)
+    outside = {value for name, value in parsed.attributes if name in ("src", "href", "srcset", "xlink:href") and not value.startswith(("#", "data:"))}
+    assert not outside
+    addresses = set(re.findall(r"https?://[^\s\"'<>)]*", page))
+    assert addresses <= {"http://www.w3.org/2000/svg", "http://www.w3.org/1999/xlink"}
+    assert "@import" not in page and not re.search(r"url\((?!#)", page)
+    assert not [name for name, _ in parsed.attributes if name.startswith("on")]
+
+
+def test_ids_are_its_own_and_every_reference_has_its_target(page):
+    parsed = Tags()
+    parsed.feed(page)
+    ids = [value for name, value in parsed.attributes if name == "id"]
+    assert len(set(ids)) == len(ids)
+    wanted = {value[1:] for name, value in parsed.attributes if name in ("href", "xlink:href") and value.startswith("#")}
+    wanted |= set(re.findall(r"url\(#([^)]+)\)", page))
+    wanted |= {value for name, value in parsed.attributes if name == "aria-labelledby"}
+    assert wanted <= set(ids)
+
+
+def test_every_figure_has_words_for_those_who_cannot_see_it(page):
+    titles = re.findall(r"<svg[^>]*role=\"img\"[^>]*><title id=\"[^\"]+\">([^<]{30,})</title>", page)
+    assert len(titles) == len(FIGURES)
+
+
+def test_the_same_results_give_the_same_bytes(page, results, tmp_path):
+    assert render(results, tmp_path) == page
+
+
+def test_the_first_paragraph_says_who_wins(results):
+    assert "reaches an AUC of 0.9991" in first_paragraph(results) and "boxcar 32, clipped" in first_paragraph(results)
+    beaten = tuple(replace(record, value=0.95) if record.id == "detection.auc_quiet" else record for record in results.records)
+    told = first_paragraph(replace(results, records=beaten))
+    assert told.startswith("The network does not beat the best simple rival")
+    assert "0.9500" in told and "0.9982" in told and "0.913" in told
+
+
+def test_a_lead_within_its_interval_is_no_lead(results):
+    close = Record("detection.auc_quiet_over_best_rival", 0.0009, "AUC", "measured", "here", Spread(-0.0002, 0.002, "95 %"))
+    assert first_paragraph(replace(results, records=(*results.records, close))).startswith("The network does not beat")
+
+
+def test_without_flagging_the_first_paragraph_says_so(results):
+    assert "not measured" in first_paragraph(replace(results, records=()))
+
+
+def test_a_report_of_nothing_is_still_a_page(results, tmp_path):
+    empty = render(replace(results, records=(), gates=(), figures={}), tmp_path)
+    assert empty.count("Not measured in this run.") >= 10 and "<svg" not in empty
+
+
+def test_text_from_results_is_escaped(results, tmp_path):
+    page = render(replace(results, environment={"cpu": "<script>alert(1)</script>"}), tmp_path)
+    assert "<script>" not in page and "&lt;script&gt;" in page
+
+
+@pytest.mark.parametrize("name", ["latency", "roc", "confusion", "efficiency", "latents"])
+def test_malformed_data_of_a_figure_are_refused_naming_it(results, tmp_path, name):
+    path = tmp_path / "results.json"
+    for broken in ([], {}, {"engines": 3, "levels": "x", "counts": [["a"]], "classes": [1], "quiet": 1, "points": 2, "snr": []}):
+        with pytest.raises(InputError) as refusal:
+            render(replace(results, figures={**results.figures, name: broken}), path)
+        assert f"{path}: figures.{name}" in str(refusal.value)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine (Debian: apt install chromium)")
+@pytest.mark.parametrize("width", [1280, 390])
+def test_chromium_draws_every_figure_and_has_nothing_to_complain_about(page, tmp_path, width):
+    file = tmp_path / "report.html"
+    file.write_text(page.replace("</body>", MEASURE + "</body>"))
+    command = [CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+               "--disable-component-update", "--disable-sync", f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},1000",
+               "--enable-logging=stderr", "--dump-dom", file.as_uri()]
+    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    complaints = [line for line in finished.stderr.splitlines() if ":CONSOLE" in line]
+    assert complaints == []
+    drawn = dict(re.findall(r'<figure id="([^"]+)" data-drawn="([^"]+)"', finished.stdout))
+    assert sorted(drawn) == sorted(FIGURES)
+    for name, box in drawn.items():
+        figure_width, height, paths = map(int, box.split())
+        assert figure_width >= 250 and height >= 150 and paths >= 10, (name, box)
+    overflow = re.search(r'data-overflow="(-?\d+)"', finished.stdout)
+    assert overflow and int(overflow[1]) <= 0

@@ -1,0 +1,1 @@
+"""Training: instruments, simulators, models, losses, the training loop and the classical rivals."""

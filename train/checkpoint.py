@@ -1,0 +1,97 @@
+"""checkpoint.npz of an interrupted run, checked at the door with NumPy alone: --resume refuses a damaged one before torch is imported.
+
+    place                        JSON in bytes: phase (index in PHASES), epoch (done in that phase), history (a row per epoch so far)
+    system/NAME                  parameters of the phase's network; the trunk's with its batch statistics
+    optimiser/step, exp_avg, exp_avg_sq   Adam's state, one vector each over all trained parameters
+    PHASE/NAME                   parameters of every finished phase
+"""
+
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import InputError
+
+from .configuration import Configuration, ModelConfiguration
+from .run_folder import check_shapes, float_shapes, range_shapes, read_arrays
+
+CHECKPOINT = "checkpoint.npz"
+PHASES = ("trunk", "quantised", "float_twin")
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+UNTRAINED = (".running_mean", ".running_var", ".num_batches_tracked", "encoder.trunk.counts.range")  # ends of names that Adam has no state for
+_REMEDY = "train again"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Where a run was interrupted, and its arrays by part ("system", "optimiser", and the finished phases) and name."""
+
+    phase: int
+    epoch: int
+    history: list[dict[str, Any]]
+    parts: dict[str, dict[str, np.ndarray]]
+
+
+def read_checkpoint(folder: Path, configuration: Configuration) -> Checkpoint | None:
+    """The checkpoint of a run, None where no epoch was finished; InputError where it is damaged or of another configuration."""
+    path = Path(folder) / CHECKPOINT
+    if not os.path.lexists(path):  # a dangling link is no "none": training would begin again and replace it
+        return None
+    arrays = read_arrays(path)
+    phase, epoch, history = _place(path, arrays.pop("place", None), configuration)
+    names = ("system", "optimiser", *PHASES[:phase])
+    parts: dict[str, dict[str, np.ndarray]] = {name: {} for name in names}
+    for name, values in arrays.items():
+        part, _, rest = name.partition("/")
+        if part not in parts:
+            raise InputError(path, name, f"is not in the checkpoint of phase {PHASES[phase]}; {_REMEDY}")
+        parts[part][rest] = values
+    shapes = trunk_shapes(configuration.model) if phase == 0 else _shapes(phase, configuration.model)
+    check_shapes(path, parts["system"], shapes, "system/")
+    for finished in range(phase):
+        check_shapes(path, parts[PHASES[finished]], _shapes(finished, configuration.model), f"{PHASES[finished]}/")
+    trained = [math.prod(shape) for name, shape in shapes.items() if not name.endswith(UNTRAINED)]
+    check_shapes(path, parts["optimiser"], {"step": (len(trained),), **dict.fromkeys(MOMENTS[1:], (sum(trained),))}, "optimiser/")
+    return Checkpoint(phase, epoch, history, parts)
+
+
+def trunk_shapes(model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
+    """`float_shapes`, and the batch normalisation that only the trunk has."""
+    norms = {f"encoder.trunk.layers.{2 * index}": width for index, width in enumerate(model.channels)}
+    norms |= {f"decoder.widen.{2 * index}": width for index, width in enumerate(model.decoder_channels[1:])}
+    shapes = float_shapes(model)
+    for name, width in norms.items():
+        shapes |= {f"{name}.norm.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")}
+        shapes[f"{name}.norm.num_batches_tracked"] = ()
+    return shapes
+
+
+def _shapes(phase: int, model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
+    """Of the network that a phase leaves behind."""
+    return float_shapes(model) | (range_shapes(model) if PHASES[phase] == "quantised" else {})
+
+
+def _place(path: Path, values: np.ndarray | None, configuration: Configuration) -> tuple[int, int, list[dict[str, Any]]]:
+    if values is None or values.dtype != np.uint8:
+        raise InputError(path, "place", f"is missing or no uint8; {_REMEDY}")
+    try:
+        place = json.loads(values.tobytes())
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, "place", f"is no JSON ({error}); {_REMEDY}") from error
+    if not isinstance(place, dict):
+        raise InputError(path, "place", f"is {type(place).__name__}, must be an object; {_REMEDY}")
+    settings = configuration.training
+    phase, epoch, history = place.get("phase"), place.get("epoch"), place.get("history")
+    if type(phase) is not int or not 0 <= phase < len(PHASES):
+        raise InputError(path, "place.phase", f"is {phase!r}, must be 0 to {len(PHASES) - 1}; {_REMEDY}")
+    length = settings.tail_epochs if phase else settings.trunk_epochs
+    if type(epoch) is not int or not 1 <= epoch <= length:
+        raise InputError(path, "place.epoch", f"is {epoch!r}, must be 1 to {length}; {_REMEDY}")
+    if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
+        raise InputError(path, "place.history", f"must be a list of rows; {_REMEDY}")
+    return phase, epoch, history

@@ -1,0 +1,163 @@
+"""What a training run is told: one frozen record per subject, read from TOML and checked at the door, before torch is imported."""
+
+import dataclasses
+import difflib
+import math
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_runtime.errors import InputError
+from edge_runtime.files import read_bytes
+from edge_runtime.preprocess import WINDOW_SAMPLES
+
+OBSERVATION_MODELS = ("poisson", "gaussian", "optimal_gaussian", "beta")
+DEFAULT = Path(__file__).with_name("configurations") / "demo.toml"
+
+
+def _bounded(low: float, high: float, default: Any) -> Any:
+    """A field whose value, or whose every element, must lie in [low, high]."""
+    return field(default=default, metadata={"low": low, "high": high})
+
+
+@dataclass(frozen=True)
+class ModelConfiguration:
+    """Sizes of the variational autoencoder; lists run from the counts inwards for the encoder and outwards for the decoder."""
+
+    latent: int = _bounded(1, 1024, 16)
+    channels: tuple[int, ...] = _bounded(1, 1024, (16, 16, 24, 32, 32))
+    kernels: tuple[int, ...] = _bounded(1, 63, (7, 5, 5, 9, 9))
+    strides: tuple[int, ...] = _bounded(1, 8, (2, 2, 2, 2, 2))
+    head: int = _bounded(1, 1024, 32)
+    decoder_channels: tuple[int, ...] = _bounded(1, 1024, (24, 16, 12, 8))
+    observation: str = field(default="poisson", metadata={"choices": OBSERVATION_MODELS})
+
+
+@dataclass(frozen=True)
+class TrainingConfiguration:
+    """One trunk of float epochs, then two tails of the same length: quantisation-aware, and its float twin."""
+
+    trunk_epochs: int = _bounded(0, 100_000, 8)
+    tail_epochs: int = _bounded(1, 100_000, 3)
+    batch: int = _bounded(1, 65_536, 64)
+    learning_rate: float = _bounded(1e-8, 1.0, 2e-3)
+    tail_learning_rate: float = _bounded(1e-8, 1.0, 5e-4)
+    beta: float = _bounded(0.0, 1e6, 1.0)
+    warm_up_epochs: int = _bounded(0, 100_000, 3)
+    classification_weight: float = _bounded(0.0, 1e6, 1.0)
+    threads: int = _bounded(1, 256, 2)
+
+
+@dataclass(frozen=True)
+class DataConfiguration:
+    """Numbers of simulated scenes to learn from and to fix thresholds on; four windows are cut from each."""
+
+    train_scenes: int = _bounded(1, 10_000_000, 3600)
+    calibration_scenes: int = _bounded(1, 10_000_000, 1200)
+
+
+@dataclass(frozen=True)
+class ThresholdConfiguration:
+    """How the thresholds are fixed on calibration scenes (train/evaluate.py) and flags become candidates.
+
+    recall: share of light to be flagged. false_share: share of quiet and hits windows that may be; where that asks for a higher threshold,
+    the recall may go down to least_recall. minimum_duration in windows, refractory in samples.
+    """
+
+    recall: float = _bounded(0.5, 1.0, 0.95)
+    least_recall: float = _bounded(0.5, 1.0, 0.93)
+    false_share: float = _bounded(0.0, 0.5, 0.001)
+    minimum_duration: int = _bounded(1, 1_000_000, 1)
+    refractory: int = _bounded(0, 1_000_000_000, 1040)
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Everything that decides the outcome of a run; equal records and equal machines give equal weights."""
+
+    seed: int = _bounded(0, 2**32 - 1, 0)
+    model: ModelConfiguration = field(default_factory=ModelConfiguration)
+    training: TrainingConfiguration = field(default_factory=TrainingConfiguration)
+    data: DataConfiguration = field(default_factory=DataConfiguration)
+    threshold: ThresholdConfiguration = field(default_factory=ThresholdConfiguration)
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as plain JSON values; `configuration_from_document` gives it back."""
+        document = dataclasses.asdict(self)
+        document["model"] = {name: list(value) if isinstance(value, tuple) else value for name, value in document["model"].items()}
+        return document
+
+
+def read_configuration(path: Path | None = None, seed: int | None = None, epochs: int | None = None) -> Configuration:
+    """The configuration of a TOML file (the demo's where `path` is None), with the command line's seed and number of trunk epochs.
+
+    InputError where the file cannot be read, a key is unknown (the nearest one is named), or a value is of the wrong type, not finite or out of range.
+    """
+    path = Path(path) if path is not None else DEFAULT
+    try:
+        document = tomllib.loads(read_bytes(path, limit=1 << 20).decode())
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        raise InputError(path, "TOML", f"cannot be read ({error}); see train/configurations/demo.toml for the form") from error
+    if seed is not None:
+        document["seed"] = seed
+    if epochs is not None:
+        training = document.setdefault("training", {})
+        if isinstance(training, dict):
+            training["trunk_epochs"] = epochs
+    return configuration_from_document(document, path)
+
+
+def configuration_from_document(document: dict[str, Any], file: object) -> Configuration:
+    """A checked record from plain values, missing ones at their defaults; InputError names `file` and the field."""
+    configuration = _record(Configuration, document, file, "")
+    _check_model(configuration.model, file)
+    return configuration
+
+
+def _record(kind: Any, document: Any, file: object, prefix: str) -> Any:
+    if not isinstance(document, dict):
+        raise InputError(file, prefix.rstrip(".") or "document", f"is {type(document).__name__}, must be a table of settings")
+    known = {entry.name: entry for entry in dataclasses.fields(kind)}
+    for key in document:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
+            raise InputError(file, prefix + str(key), f"is not a setting; the nearest is {prefix}{near[0]}")
+    return kind(**{key: _value(known[key], value, file, prefix + key) for key, value in document.items()})
+
+
+def _value(entry: "dataclasses.Field[Any]", value: Any, file: object, name: str) -> Any:
+    if dataclasses.is_dataclass(entry.type):
+        return _record(entry.type, value, file, name + ".")
+    if "choices" in entry.metadata:
+        if value not in entry.metadata["choices"]:
+            raise InputError(file, name, f"is {value!r}, must be one of {', '.join(entry.metadata['choices'])}")
+        return value
+    low, high = entry.metadata["low"], entry.metadata["high"]
+    if isinstance(entry.default, tuple):
+        if not isinstance(value, list) or not 1 <= len(value) <= 16:
+            raise InputError(file, name, f"is {value!r}, must be a list of 1 to 16 integers")
+        return tuple(_number(element, int, low, high, file, f"{name}[{index}]") for index, element in enumerate(value))
+    return _number(value, type(entry.default), low, high, file, name)
+
+
+def _number(value: Any, kind: type, low: float, high: float, file: object, name: str) -> Any:
+    wanted = "an integer" if kind is int else "a number"
+    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)):
+        raise InputError(file, name, f"is {value!r}, must be {wanted}")
+    if not low <= value <= high:  # false for NaN too; math.isfinite would choke on an integer of 400 digits
+        raise InputError(file, name, f"is {value!r}, must be finite and between {low:g} and {high:g}")
+    return kind(value)
+
+
+def _check_model(model: ModelConfiguration, file: object) -> None:
+    for name in ("kernels", "strides"):
+        if len(getattr(model, name)) != len(model.channels):
+            raise InputError(file, f"model.{name}", f"has {len(getattr(model, name))} elements, must have as many as model.channels: {len(model.channels)}")
+    for index, kernel in enumerate(model.kernels):
+        if kernel % 2 == 0:
+            raise InputError(file, f"model.kernels[{index}]", f"is {kernel}, must be odd, so that the padding is the same on both sides")
+    if WINDOW_SAMPLES % 2 ** len(model.decoder_channels):
+        raise InputError(file, "model.decoder_channels", f"has {len(model.decoder_channels)} elements: {WINDOW_SAMPLES} samples can be halved only 4 times")
+    if math.prod(model.strides) > WINDOW_SAMPLES:
+        raise InputError(file, "model.strides", f"multiply to {math.prod(model.strides)}, more than the {WINDOW_SAMPLES} samples of a window")

@@ -1,0 +1,1 @@
+"""Readers, writers and simulators, one folder per instrument."""

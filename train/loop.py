@@ -1,0 +1,238 @@
+"""The training loop: a float trunk, then from its end two tails of the same length, data order and noise: quantised, and its float twin.
+
+All randomness of an epoch comes from (seed, epoch), so a checkpoint after an epoch needs no state of a generator: parameters, Adam's
+moments and the place in the schedule are everything, and a resumed run computes what an uninterrupted one computes, bit for bit.
+"""
+
+import json
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from edge_runtime.cli import progress
+from edge_runtime.errors import InputError
+from edge_runtime.preprocess import CountTables, anscombe_tables
+
+from . import losses, run_folder
+from .checkpoint import CHECKPOINT, MOMENTS, PHASES, read_checkpoint
+from .configuration import Configuration
+from .models.cvae import BANDS, Cvae
+from .models.layers import FloatLayers, Layers, NormalisedLayers, QuantisedLayers, fold, load_float_state, load_state, measure_ranges
+
+RANGE_WINDOWS = 2048  # windows of the range calibration
+_BREVITAS_RANGE = ".act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value"
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Windows to learn from: counts uint16 [w, 3, 1040], label int8 [w] (index in CLASSES, -1 for light too weak to name)."""
+
+    counts: np.ndarray
+    label: np.ndarray
+
+
+class System(nn.Module):
+    """Everything that has parameters: the autoencoder and its observation model (a learned sigma or concentration)."""
+
+    def __init__(self, configuration: Configuration, kind: str, tables: CountTables) -> None:
+        super().__init__()
+        layers: Layers = {"trunk": NormalisedLayers, "float_twin": FloatLayers}[kind]() if kind != "quantised" else QuantisedLayers(tables.scale)
+        self.network = Cvae(configuration.model, layers)
+        self.observation = losses.MODELS[configuration.model.observation]()
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Parameters by the names of the run folder, float32."""
+        return _arrays_of_state(self.state_dict())
+
+    def load_arrays(self, arrays: dict[str, np.ndarray]) -> None:
+        """The inverse of `arrays`."""
+        load_state(self, {name: torch.from_numpy(arrays[_public_name(name)].copy()) for name in self.state_dict()})
+
+
+def network_input(counts: np.ndarray, tables: CountTables) -> torch.Tensor:
+    """What the network takes for `counts` uint16 [b, 3, t]: float32 [b, 3, t], unsigned codes times the scale."""
+    return torch.from_numpy(tables.dequantise(tables.quantise(counts)))
+
+
+@dataclass
+class _State:
+    """Where a run is: `epoch` epochs of `phase` are done."""
+
+    phase: int = 0
+    epoch: int = 0
+    system: System | None = None
+    optimiser: torch.optim.Optimizer | None = None
+    finished: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def train(configuration: Configuration, folder: Path, data: TrainingSet, stop_after: int | None = None) -> bool:
+    """Train into the started run `folder`, from its checkpoint where it has one; True when every phase is done.
+
+    `stop_after` ends the work after so many epochs, as an interruption would. Writes checkpoint.npz after each epoch, and at the end
+    quantised.npz, float_twin.npz and history.json. InputError where the checkpoint is damaged or the loss is no longer finite.
+    """
+    settings = configuration.training
+    torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(True)
+    tables = anscombe_tables()
+    state = _restore(configuration, folder, tables)
+    lengths = (settings.trunk_epochs, settings.tail_epochs, settings.tail_epochs)
+    done_now = 0
+    while state.phase < len(PHASES):
+        if stop_after is not None and done_now == stop_after:
+            return False
+        if state.epoch == lengths[state.phase]:
+            _finish_phase(state, configuration, data, tables)
+            continue
+        absolute = state.epoch + (settings.trunk_epochs if state.phase else 0)
+        row = _epoch(state, configuration, data, tables, absolute, lengths[state.phase])
+        state.epoch += 1
+        state.history.append(row)
+        done_now += 1
+        progress(f"{row['phase']} {state.epoch}/{lengths[state.phase]}: loss {row['loss']:.4f}, kl {row['kl']:.1f} nats, "
+                 f"cross entropy {row['cross_entropy']:.4f}, accuracy {row['accuracy']:.3f}, {row['seconds']:.0f} s")
+        _save(state, folder)
+    run_folder.write_arrays(folder / "quantised.npz", state.finished["quantised"])
+    run_folder.write_arrays(folder / "float_twin.npz", state.finished["float_twin"])
+    run_folder.write_history(folder, state.history)
+    return True
+
+
+def _start_phase(state: _State, configuration: Configuration, tables: CountTables) -> None:
+    """A fresh system and optimiser for the phase that `state` is in."""
+    kind = PHASES[state.phase]
+    torch.manual_seed(configuration.seed)
+    state.system = System(configuration, kind, tables)
+    state.optimiser = torch.optim.Adam([p for p in state.system.parameters() if p.requires_grad], lr=configuration.training.learning_rate)
+    if kind == "trunk":
+        # The decoder starts from the dark, not from one count per sample: the first epochs are not spent on the mean rate.
+        with torch.no_grad():
+            state.system.network.decoder.widen[-2].bias.fill_(-1.0)  # type: ignore[operator,union-attr]
+
+
+def _finish_phase(state: _State, configuration: Configuration, data: TrainingSet, tables: CountTables) -> None:
+    if state.system is None:  # a trunk of 0 epochs
+        _start_phase(state, configuration, tables)
+    assert state.system is not None
+    state.finished[PHASES[state.phase]] = _arrays_of_state(fold(state.system)) if state.phase == 0 else state.system.arrays()
+    trunk = state.finished["trunk"]
+    state.phase, state.epoch = state.phase + 1, 0
+    if state.phase == len(PHASES):
+        return
+    _start_phase(state, configuration, tables)
+    float_system = System(configuration, "float_twin", tables)
+    float_system.load_arrays(trunk)
+    if PHASES[state.phase] == "float_twin":
+        state.system.load_arrays(trunk)
+        return
+    chosen = np.random.default_rng([configuration.seed, 1]).permutation(len(data.label))[:RANGE_WINDOWS]
+    ranges = _ranges(float_system, data.counts[np.sort(chosen)], configuration, tables)
+    load_float_state(state.system, float_system.state_dict(), ranges)
+
+
+def _ranges(system: System, counts: np.ndarray, configuration: Configuration, tables: CountTables) -> dict[str, float]:
+    def feed(network: nn.Module) -> None:
+        generator = torch.Generator().manual_seed(configuration.seed)
+        for start in range(0, len(counts), 256):
+            batch = network_input(counts[start:start + 256], tables)
+            network(batch, torch.randn(len(batch), configuration.model.latent, generator=generator))
+    return {f"network.{name}": value for name, value in measure_ranges(system.network, feed).items()}
+
+
+def _epoch(state: _State, configuration: Configuration, data: TrainingSet, tables: CountTables, absolute: int, length: int) -> dict[str, Any]:
+    """One pass over `data`; the row of the history. `absolute` seeds order and noise, `length` is the phase's number of epochs."""
+    if state.system is None:
+        _start_phase(state, configuration, tables)
+    system, optimiser = state.system, state.optimiser
+    assert system is not None and optimiser is not None
+    settings, started = configuration.training, time.perf_counter()
+    order = np.random.default_rng([configuration.seed, 2, absolute]).permutation(len(data.label))
+    generator = torch.Generator().manual_seed(int(np.random.SeedSequence([configuration.seed, 3, absolute]).generate_state(1)[0]))
+    steps = math.ceil(len(order) / settings.batch)
+    beta_end = settings.warm_up_epochs * steps
+    totals, named_total = dict.fromkeys(("loss", "log_likelihood", "kl", "cross_entropy", "correct"), 0.0), 0
+    system.train()
+    for step in range(steps):
+        chosen = order[step * settings.batch:(step + 1) * settings.batch]
+        counts, labels = data.counts[chosen], torch.from_numpy(data.label[chosen].astype(np.int64))
+        noise = torch.randn(len(chosen), configuration.model.latent, generator=generator)
+        beta = settings.beta * min(1.0, (absolute * steps + step + 1) / beta_end if beta_end else 1.0)
+        for group in optimiser.param_groups:
+            group["lr"] = _learning_rate(settings, state.phase, (state.epoch * steps + step) / (length * steps), state.epoch * steps + step)
+        posterior, pre_activation = system.network(network_input(counts, tables), noise)
+        log_likelihood = system.observation.log_likelihood(pre_activation, torch.from_numpy(counts.astype(np.float32)))
+        divergence, classes = losses.kl(posterior), losses.cross_entropy(posterior.logits, labels)
+        loss = (beta * divergence - log_likelihood).mean() / (BANDS * counts.shape[2]) + settings.classification_weight * classes
+        if not torch.isfinite(loss):
+            raise InputError("configuration", "training.learning_rate", f"the loss became {float(loss)} in epoch {absolute}; choose a smaller learning rate")
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(system.parameters(), 5.0)
+        optimiser.step()
+        named = int((labels >= 0).sum())
+        named_total += named
+        totals["loss"] += loss.item() * len(chosen)
+        totals["log_likelihood"] += log_likelihood.sum().item()
+        totals["kl"] += divergence.sum().item()
+        totals["cross_entropy"] += classes.item() * named
+        totals["correct"] += (posterior.logits.argmax(1) == labels).sum().item()
+    each, named_total = len(order), max(named_total, 1)
+    return {"phase": PHASES[state.phase], "epoch": state.epoch, "windows": each, "beta": beta, "learning_rate": optimiser.param_groups[0]["lr"],
+            "loss": totals["loss"] / each, "elbo": (totals["log_likelihood"] - totals["kl"]) / each, "log_likelihood": totals["log_likelihood"] / each,
+            "kl": totals["kl"] / each, "cross_entropy": totals["cross_entropy"] / named_total, "accuracy": totals["correct"] / named_total,
+            "seconds": round(time.perf_counter() - started, 3)}
+
+
+def _learning_rate(settings: Any, phase: int, progress_made: float, step: int) -> float:
+    """Cosine, in the trunk from its rate to the tail's after 100 steps of warming up, in a tail from its rate to a hundredth."""
+    start, end = (settings.learning_rate, settings.tail_learning_rate) if phase == 0 else (settings.tail_learning_rate, settings.tail_learning_rate / 100)
+    rate = end + (start - end) * (1 + math.cos(math.pi * progress_made)) / 2
+    return rate * min(1.0, (step + 1) / 100) if phase == 0 else rate
+
+
+def _save(state: _State, folder: Path) -> None:
+    assert state.system is not None and state.optimiser is not None
+    arrays = {f"system/{name}": value for name, value in state.system.arrays().items()}
+    moments = state.optimiser.state_dict()["state"]
+    for name in MOMENTS:  # one vector each, in the order of the parameters
+        arrays[f"optimiser/{name}"] = np.concatenate([moments[index][name].numpy().ravel() for index in sorted(moments)])
+    for phase, finished in state.finished.items():
+        arrays.update({f"{phase}/{name}": value for name, value in finished.items()})
+    place = {"phase": state.phase, "epoch": state.epoch, "history": state.history}
+    arrays["place"] = np.frombuffer(json.dumps(place, allow_nan=False).encode(), np.uint8)
+    run_folder.write_arrays(folder / CHECKPOINT, arrays)
+
+
+def _restore(configuration: Configuration, folder: Path, tables: CountTables) -> _State:
+    found = read_checkpoint(folder, configuration)
+    if found is None:
+        return _State()
+    state = _State(found.phase, found.epoch, history=found.history, finished={phase: found.parts[phase] for phase in PHASES[:found.phase]})
+    _start_phase(state, configuration, tables)
+    assert state.system is not None and state.optimiser is not None
+    state.system.load_arrays(found.parts["system"])
+    document = state.optimiser.state_dict()
+    parameters = state.optimiser.param_groups[0]["params"]
+    document["state"] = {index: {} for index in range(len(parameters))}
+    for name in MOMENTS:
+        shapes = [() if name == "step" else tuple(parameter.shape) for parameter in parameters]
+        pieces = np.split(found.parts["optimiser"][name], np.cumsum([math.prod(shape) for shape in shapes])[:-1])
+        for index, (piece, shape) in enumerate(zip(pieces, shapes, strict=True)):
+            document["state"][index][name] = torch.from_numpy(piece.reshape(shape).copy())
+    state.optimiser.load_state_dict(document)
+    return state
+
+
+def _arrays_of_state(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    return {_public_name(name): value.detach().numpy().copy() for name, value in state.items()}
+
+
+def _public_name(name: str) -> str:
+    return name.removeprefix("network.").replace(_BREVITAS_RANGE, ".range")
