@@ -3,7 +3,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/installed.stamp
-SPACE_MB := 6000  # the environment takes 3.6 GB, most of it torch and tensorflow; pip unpacks beside it
+SPACE_MB := 6000
+# The environment takes 3.7 GB, most of it torch and tensorflow; pip unpacks beside it.
 
 .PHONY: setup demo full test lint types imports check clean
 setup: $(STAMP)
@@ -14,7 +15,7 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "make: the venv module of $(PYTHON) is missing: install Debian's python3.11-venv, or another complete Python 3.11" >&2; exit 3; }
 	@test -x $(BIN)/python || test $$(df -Pm . | awk 'NR==2 {print $$4}') -ge $(SPACE_MB) || { echo "make: less than $(SPACE_MB) MB are free in this folder: free some space, the environment needs them" >&2; exit 3; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt $(PIP_FLAGS) --editable '.[all]'
 	@touch $@
 
 demo: $(STAMP)

@@ -60,7 +60,7 @@ def ccsds121(window: np.ndarray, predictor: bool) -> bytes:
 
     settings = {"bitspersample": 16, "flags": UNIT_DELAY if predictor else 0, "blocksize": BLOCK_SAMPLES, "rsi": REFERENCE_BLOCKS}
     raw = np.ascontiguousarray(window, "<u2").tobytes()
-    packed: bytes = imagecodecs.aec_encode(raw, **settings)
+    packed = bytes(imagecodecs.aec_encode(raw, **settings))
     # libaec writes whole reference intervals: the room for the answer must be larger than the answer.
     back = imagecodecs.aec_decode(packed, **settings, out=len(raw) + 2 * BLOCK_SAMPLES * REFERENCE_BLOCKS)
     if bytes(back[:len(raw)]) != raw:

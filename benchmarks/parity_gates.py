@@ -1,7 +1,8 @@
 """The parity gates: files against files, engines against the reference, the flight file against the network as it was trained."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -9,17 +10,23 @@ from .environment import on
 from .material import Material, run_all
 from .results import Record, Stage
 
+if TYPE_CHECKING:
+    from export.parity import Comparison
+
 WINDOWS = {"demo": 2_000, "full": 10_000}
+TRAINED_WINDOWS = {"demo": 500, "full": 10_000}  # Brevitas takes 20 ms for each
 COUNTED_WINDOWS = {"demo": 400, "full": 10_000}  # for kernel sets whose differences are only counted
 RANDOM_SHARE = 8  # one input in so many is noise over all codes: it drives accumulators further than scenes do
+BATCH = 32
 NETWORKS = ("encoder", "decoder", "whole")
 OTHER_KERNELS = (("tflite-runtime", "codes that differ between tflite-runtime's kernels and the reference engine"),
-                 ("onnxruntime", "codes that differ between ONNX Runtime at its default level and the reference engine"))
+                 ("onnxruntime", "codes that differ between ONNX Runtime without its optimiser, as Pixie flies it, and the reference engine"),
+                 ("onnxruntime_all", "codes that differ between ONNX Runtime at its own default level and the reference engine"))
 
 
 def parity(material: Material) -> Stage:
     """`parity.parameters`, `parity.reference`; and of a run `parity.training` and `parity.flips`."""
-    from export.parity import Comparison, compare_codes, compare_parameters
+    from export.parity import compare_codes, compare_parameters
 
     folders = {name: material.network_folder(name) for name in NETWORKS if material.network_folder(name).is_dir()}
     parameters: list[Comparison] = []
@@ -53,7 +60,7 @@ def parity(material: Material) -> Stage:
                               sum(one.compared or 0 for _, one in found), material.seed, told))
         rows.append({"name": words, "cells": [identity]})
     if material.run is not None:
-        for record, words in _training(material, _inputs(material, "encoder", count)):
+        for record, words in _training(material, _inputs(material, "encoder", TRAINED_WINDOWS[material.scale])):
             records.append(record)
             rows.append({"name": words, "cells": [record.id]})
     note = "Numbers counted are integers, compared one by one; n of each is in the last table. What differs between kernel sets is counted, not judged."
@@ -103,14 +110,18 @@ class Trained:
         assert self._material.run is not None  # for the type checker: asked for with a run only
         module, _ = modules_of_run(read_run(self._material.run))["encoder"]
         bundle, parts = self._material.bundle, []
-        # One window at a time, one thread: for a batch torch adds up in another order, and the float sums of an inner layer then fall to the
-        # other side of a tie about once in 5,000 codes. The flight loop and ONNX Runtime see one window at a time as well.
-        torch.set_num_threads(1)
-        with torch.no_grad():
-            for place in range(len(self._inputs)):
-                codes = self._inputs[place:place + 1, 0].transpose(0, 2, 1)  # [1, 3, 1040]
-                outputs = module(torch.from_numpy(np.ascontiguousarray(bundle.tables.dequantise(codes))))
+        # torch's own convolutions, window by window within a batch: oneDNN's add up in another order for a batch than for one window, and the
+        # float sums of an inner layer then fall to the other side of a tie about once in 5,000 codes. Flight and ONNX Runtime see one window.
+        onednn = torch.backends.mkldnn
+        before, onednn.enabled = onednn.enabled, False  # type: ignore[assignment]
+        try:
+            for begin in range(0, len(self._inputs), BATCH):
+                codes = self._inputs[begin:begin + BATCH, 0].transpose(0, 2, 1)  # [b, 3, 1040]
+                with torch.no_grad():
+                    outputs = module(torch.from_numpy(np.ascontiguousarray(bundle.tables.dequantise(codes))))
                 parts.append([codes_of(output.numpy(), spec.scale, spec.zero_point) for output, spec in zip(outputs, bundle.outputs, strict=True)])
+        finally:
+            onednn.enabled = before
         mean, logits = (np.concatenate(one) for one in zip(*parts, strict=True))
         return mean, logits
 
@@ -143,7 +154,6 @@ def codes_of(reals: np.ndarray, scale: float, zero_point: int) -> np.ndarray:
     return (codes + zero_point).clip(-128, 127).astype(np.int8)
 
 
-def _engines(found: list[tuple[str, object]]) -> str:
-    described = next((getattr(one, "on", {}) for _, one in found), {})
-    return "; ".join(f"{name} {what}" for name, what in described.items())
+def _engines(found: "Sequence[tuple[str, Comparison]]") -> str:
+    return "; ".join(f"{name} {what}" for name, what in found[0][1].on.items()) if found else ""
 

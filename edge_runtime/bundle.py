@@ -15,8 +15,9 @@ the manifest's.
 import hashlib
 import json
 import math
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from .engines import Engine
 from .errors import InputError
 from .files import check_file, read_bytes, sha256
 from .flagging import CLASSES, ScoreTable, Thresholds
+from .graph import read_interface
 from .preprocess import CHANNELS, FRAME_SAMPLES, SAMPLE_TIME, WINDOW_SAMPLES, CountTables
 
 SCHEMA_VERSION = 1
@@ -159,16 +161,12 @@ def read_golden(bundle: Bundle) -> tuple[npt.NDArray[np.int8], tuple[npt.NDArray
 
 
 def check_graph(bundle: Bundle) -> None:
-    """Refuse (InputError) where the integer graph's inputs and outputs are not those of the manifest."""
-    from .graph import read_graph
-
-    graph = read_graph(bundle.folder)
-    path = bundle.folder / "graph.json"
-    for field, names, specs in (("inputs", graph.inputs, (bundle.input,)), ("outputs", graph.outputs, bundle.outputs)):
-        tensors = [graph.tensors[name] for name in names]
+    """Refuse (InputError) where the inputs and outputs of graph.json are not those of the manifest; engines compare their own file with graph.json."""
+    interface = read_interface(bundle.folder)
+    for field, tensors, specs in (("inputs", interface.inputs, (bundle.input,)), ("outputs", interface.outputs, bundle.outputs)):
         found = [TensorSpec(tensor.name, tensor.shape, float(tensor.scale[0]), tensor.zero_point) for tensor in tensors]
         if found != list(specs):
-            raise InputError(path, field, f"are {_described(found)}, the manifest says {_described(specs)}; {_REMEDY}")
+            raise InputError(bundle.folder / "graph.json", field, f"are {_described(found)}, the manifest says {_described(specs)}; {_REMEDY}")
 
 
 def check_ground(folder: Path) -> int:
@@ -218,13 +216,13 @@ def _check_listed(folder: Path, fields: "_Fields", data: bytes, required: tuple[
     for name in required:
         if name not in listed:
             raise fields.wrong(f"files.{name}", "is missing")
-    root = folder.resolve()
+    root = os.path.realpath(folder)
     for name, digest in listed.items():
         if not isinstance(digest, str) or not re.fullmatch("[0-9a-f]{64}", digest):
             raise fields.wrong(f"files.{name}", f"is {digest!r}, must be a SHA-256 in 64 hexadecimal digits")
         path = folder / name
         # Judged by its parts first, so that nothing outside is even looked at; then by where links lead.
-        if not _NAME.fullmatch(name) or not path.resolve().is_relative_to(root):
+        if not _NAME.fullmatch(name) or not Path(os.path.realpath(path)).is_relative_to(root):  # Path.resolve raises on a loop of links
             raise fields.wrong(f"files.{name}", "leads out of the folder; a bundle's files lie within it")
         check_file(path, _LIMIT)
     seal = fields.text(_SEAL)
@@ -319,8 +317,7 @@ def _check_tensors(fields: _Fields, tensors: tuple[TensorSpec, ...], outputs: tu
         raise fields.wrong("outputs[1].shape", f"is {list(outputs[1].shape)}, must be [1, {len(CLASSES)}]")
 
 
-def _described(tensors: object) -> str:
-    assert isinstance(tensors, list | tuple)  # for the type checker
+def _described(tensors: Sequence[TensorSpec]) -> str:
     return ", ".join(f"{spec.name} {list(spec.shape)} scale {spec.scale!r} zero point {spec.zero_point}" for spec in tensors)
 
 

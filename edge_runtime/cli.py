@@ -35,6 +35,9 @@ class Verb:
     run: Callable[[argparse.Namespace], Outcome]
 
 
+_LINE = 600  # characters of a refusal: hostile input may be quoted in it, the remedy at its end is what counts
+
+
 class _Parser(argparse.ArgumentParser):
     """argparse whose refusals are one line with exit status 2."""
 
@@ -129,7 +132,8 @@ def _told_missing(error: ModuleNotFoundError) -> int:
 
 
 def _one_line(message: str) -> str:
-    return " ".join(message.split())
+    line = " ".join(message.split())
+    return line if len(line) <= _LINE else f"{line[:_LINE // 2]} ... {line[-_LINE // 2:]}"
 
 
 EXTRA_OF_MODULE = {

@@ -49,7 +49,7 @@ def _run_verify(arguments: argparse.Namespace) -> Outcome:
 
 
 def _run_flag(arguments: argparse.Namespace) -> Outcome:
-    from .bundle import open_bundle
+    from .bundle import check_graph, open_bundle
     from .catalogue import entry, line
     from .counts import read_counts
     from .stream import Flagger
@@ -57,6 +57,7 @@ def _run_flag(arguments: argparse.Namespace) -> Outcome:
     if arguments.inputs.count("-") > 1:
         raise InputError("command line", "INPUT", "- is there twice; a stream can be read once")
     bundle = open_bundle(arguments.bundle)
+    check_graph(bundle)
     recordings = [(source, read_counts(source)) for source in arguments.inputs]  # a file that is bad is known before an engine is loaded
     name = arguments.engine or _chosen_engine()
     if arguments.engine is None and name != "litert":

@@ -26,9 +26,9 @@ class ModelConfiguration:
     """Sizes of the variational autoencoder; lists run from the counts inwards for the encoder and outwards for the decoder."""
 
     latent: int = _bounded(1, 1024, 16)
-    channels: tuple[int, ...] = _bounded(1, 1024, (16, 16, 24, 32, 32))
-    kernels: tuple[int, ...] = _bounded(1, 63, (7, 5, 5, 9, 9))
-    strides: tuple[int, ...] = _bounded(1, 8, (2, 2, 2, 2, 2))
+    channels: tuple[int, ...] = _bounded(1, 1024, (16, 16, 24, 24, 24, 24))
+    kernels: tuple[int, ...] = _bounded(1, 63, (5, 5, 5, 9, 13, 13))
+    strides: tuple[int, ...] = _bounded(1, 8, (2, 2, 2, 2, 2, 2))
     head: int = _bounded(1, 1024, 32)
     decoder_channels: tuple[int, ...] = _bounded(1, 1024, (24, 16, 12, 8))
     observation: str = field(default="poisson", metadata={"choices": OBSERVATION_MODELS})
@@ -41,8 +41,8 @@ class TrainingConfiguration:
     trunk_epochs: int = _bounded(0, 100_000, 8)
     tail_epochs: int = _bounded(1, 100_000, 3)
     batch: int = _bounded(1, 65_536, 64)
-    learning_rate: float = _bounded(1e-8, 1.0, 2e-3)
-    tail_learning_rate: float = _bounded(1e-8, 1.0, 5e-4)
+    learning_rate: float = _bounded(1e-8, 1.0, 1e-2)
+    tail_learning_rate: float = _bounded(1e-8, 1.0, 1e-3)
     beta: float = _bounded(0.0, 1e6, 1.0)
     warm_up_epochs: int = _bounded(0, 100_000, 3)
     classification_weight: float = _bounded(0.0, 1e6, 1.0)

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from markupsafe import Markup, escape
@@ -16,7 +17,7 @@ INK, MUTED, GRID, PAPER, FAINT = "#010101", "#010102", "#010103", "#010104", "#0
 SERIES = tuple(f"#0101{number:02x}" for number in range(0x10, 0x18))  # Okabe and Ito's order, safe for colour-blind readers
 _VARIABLES = {INK: "ink", MUTED: "muted", GRID: "grid", PAPER: "paper", FAINT: "faint", **{colour: f"series-{number}" for number, colour in enumerate(SERIES)}}
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.fonttype": "none", "font.size": 11, "axes.titlesize": 11, "axes.titleweight": "normal", "axes.labelsize": 11, "legend.fontsize": 10,
     "xtick.labelsize": 10, "ytick.labelsize": 10, "axes.edgecolor": MUTED, "axes.labelcolor": MUTED, "axes.titlecolor": INK, "text.color": INK,
     "xtick.color": MUTED, "ytick.color": MUTED, "axes.spines.top": False, "axes.spines.right": False, "axes.grid": True, "grid.color": GRID,

@@ -1,6 +1,8 @@
 """The gate `input.refused`: its cases, its ruler and its judgement, each shown to find fault; and a few of the cases for real."""
 
 import dataclasses
+import os
+import subprocess
 import sys
 
 import numpy as np
@@ -199,6 +201,14 @@ def test_a_few_of_the_cases_are_refused_by_the_real_commands(tmp_path):
     assert sum(len(kind.cases) for kind in kinds) == sum(map(len, SUBSET.values()))
     found = run_refusals(make_bundle(tmp_path / "bundle"), make_run(tmp_path / "run"), tmp_path / "attacks", 1, kinds=kinds)
     assert [(refusal.kind, refusal.case, refusal.why, refusal.line) for refusal in found if not refusal.refused] == []
+
+
+def test_onnx_runtime_leaves_nothing_behind(tmp_path):
+    pytest.importorskip("onnxruntime")
+    code = "from pathlib import Path; from edge_runtime.engines.onnxruntime import OnnxEngine; OnnxEngine(Path('nowhere'))"
+    environment = {name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "CI")} | {"TMPDIR": str(tmp_path)}
+    assert b"nowhere" in subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, check=False).stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_undamaged_sources_of_run_and_configuration_are_accepted(tmp_path):

@@ -42,6 +42,7 @@ def test_no_text_prints_nothing(capsys):
 
 @pytest.mark.parametrize(("error", "status", "line"), [
     (InputError("a.npz", "counts", "are\nfloats"), 2, "pixie: a.npz: counts: are floats\n"),
+    (InputError("a.npz", "counts", "x" * 10**6 + "; mend it"), 2, f"pixie: a.npz: counts: {'x' * 285} ... {'x' * 291}; mend it\n"),
     (MissingError("out", "disk", "is full"), 3, "pixie: out: disk: is full\n"),
     (ModuleNotFoundError("No module named 'torch'", name="torch"), 3, "pixie: torch: module: is not installed: pip install 'pixie-onboard[train]'\n"),
     (ModuleNotFoundError("No module named 'train.cli'", name="train.cli"), 3,

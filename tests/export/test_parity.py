@@ -100,7 +100,7 @@ def test_codes_of_the_engines(tmp_path: Path) -> None:
     assert len(comparisons) == len(PAIRS) * 2
     found = {comparison.name: comparison for comparison in comparisons}
     for name, size in (("posterior_mean", 60 * 6), ("reconstruction", 60 * 16 * 3)):
-        for pair in ("reference.litert", "reference.onnxruntime_disable"):
+        for pair in ("reference.litert", "reference.onnxruntime"):
             comparison = found[f"codes.{pair}.{name}"]
             assert (comparison.compared, comparison.differing, comparison.greatest) == (size, 0, 0)
         builtin = found[f"codes.reference.tflite-runtime.{name}"]
