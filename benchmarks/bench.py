@@ -43,7 +43,10 @@ class Step:
 
 def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int) -> Results:
     """Measure everything the targets allow and write the results to `out`. InputError for a target that is nothing we measure."""
+    if seed < 0:
+        raise InputError("command line", "--seed", f"is {seed}, must be 0 or greater")
     targets = sort_targets(paths)
+    _check(targets)
     slices = recorded_folder(recorded)
     if slices is not None:
         read_slices(slices)  # refused now, not after an hour
@@ -79,6 +82,22 @@ def sort_targets(paths: Iterable[Path]) -> Targets:
         if len(found) > 1:
             raise InputError(found[1], "TARGET", f"is a second {kind}; one {kind} is measured at a time, so that every number has one owner")
     return Targets(runs[0] if runs else None, bundles[0] if bundles else None, tuple(models))
+
+
+def _check(targets: Targets) -> None:
+    """Refuse now, not after an hour: a damaged run or bundle, and a bundle that was not exported from the run beside it (InputError)."""
+    from edge_runtime.bundle import MANIFEST, open_bundle
+    from train.run_folder import read_run
+
+    if targets.run is not None:
+        read_run(targets.run)
+    if targets.bundle is not None:
+        open_bundle(targets.bundle)
+    if targets.run is not None and targets.bundle is not None:
+        document: Any = read_json(targets.bundle / MANIFEST)
+        if document["thresholds"]["calibration"].get("sha256") != sha256(targets.run / "calibration.json"):
+            raise InputError(targets.bundle, f"{MANIFEST} thresholds.calibration.sha256",
+                             f"is not that of {targets.run}: the bundle was not exported from this run; export the run again")
 
 
 def steps(targets: Targets, material: Material, slices: Path | None, scale: str, seed: int) -> list[Step]:

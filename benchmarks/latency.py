@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +57,7 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
     rows, notes = [], []
     for engine in engines:
         task = {"task": "time", "folder": str(folder), "engine": engine, "inputs": str(scratch / "inputs.npz")}
-        told = [_process({**task, "scale": "" if start else scale}) for start in range(STARTS)]
+        told = [_process({**task, "effort": {} if start else asdict(EFFORT[scale])}) for start in range(STARTS)]
         if "missing" in told[0]:
             notes.append(f"engine {engine} was not timed: {told[0]['missing']}")
             continue
@@ -90,7 +90,7 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
 def added(bundle: Path, counts: np.ndarray, scratch: Path, scale: str, seed: int) -> Stage:
     """`runtime.added_us`: counts to flag through the streaming loop less the bare engine call, interleaved in one process; counts uint16 [3, n]."""
     np.save(scratch / "counts.npy", counts)
-    told = _process({"task": "added", "folder": str(bundle), "counts": str(scratch / "counts.npy"), "scale": scale})
+    told = _process({"task": "added", "folder": str(bundle), "counts": str(scratch / "counts.npy"), "pairs": EFFORT[scale].pairs})
     whole, bare = np.asarray(told["whole_us"]), np.asarray(told["bare_us"])
     extra, place = whole - bare, on(told["description"])
     source = ("benchmarks/latency.py; pairs in one process, order alternating: (Windows.push, Flagger.window) less (set_tensor, invoke, get_tensor) "
@@ -128,8 +128,8 @@ def _time_engine(task: dict[str, Any]) -> dict[str, Any]:
     run(*inputs[0])
     first = time.perf_counter_ns()
     told: dict[str, Any] = {"load_ms": (loaded - start) / 1e6, "first_call_us": (first - loaded) / 1e3, "description": description}
-    if task["scale"]:
-        effort = EFFORT[task["scale"]]
+    if task["effort"]:
+        effort = Effort(**task["effort"])
         warm_up = _loop(run, inputs, 1_000, 0.3)
         told |= {"warm_up": len(warm_up), "hot": _loop(run, inputs, effort.hot_calls, effort.hot_seconds), "paced": _paced(run, inputs, effort.paced_calls)}
     return told
@@ -221,7 +221,7 @@ def _time_added(task: dict[str, Any]) -> dict[str, Any]:
         return clock() - start
 
     spent: dict[str, list[float]] = {"whole_us": [], "bare_us": []}
-    warm_up, pairs = 300, EFFORT[task["scale"]].pairs
+    warm_up, pairs = 300, task["pairs"]
     for number in range(warm_up + pairs):
         pair = (whole(number), bare(number)) if number % 2 else (bare(number), whole(number))[::-1]
         if number >= warm_up:

@@ -8,6 +8,7 @@ import json
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import NoReturn
@@ -104,6 +105,8 @@ def ground() -> NoReturn:
         except ModuleNotFoundError as error:
             if asked:  # else a room that is not installed is left out of the list
                 sys.exit(_told_missing(error))
+    if not sys.warnoptions:  # what libraries warn their callers of is not for the user, whose stderr is our one line; python -W shows it
+        warnings.simplefilter("ignore")
     _end_on_sigterm()
     sys.exit(run_verb("pixie", verbs, sys.argv[1:]))
 

@@ -43,6 +43,7 @@ class TrainingConfiguration:
     batch: int = _bounded(1, 65_536, 64)
     learning_rate: float = _bounded(1e-8, 1.0, 1e-2)
     tail_learning_rate: float = _bounded(1e-8, 1.0, 1e-3)
+    weight_decay: float = _bounded(0.0, 10.0, 0.1)
     beta: float = _bounded(0.0, 1e6, 1.0)
     warm_up_epochs: int = _bounded(0, 100_000, 3)
     classification_weight: float = _bounded(0.0, 1e6, 1.0)

@@ -110,7 +110,11 @@ def _start_phase(state: _State, configuration: Configuration, tables: CountTable
     kind = PHASES[state.phase]
     torch.manual_seed(configuration.seed)
     state.system = System(configuration, kind, tables)
-    state.optimiser = torch.optim.Adam([p for p in state.system.parameters() if p.requires_grad], lr=configuration.training.learning_rate)
+    trained = [parameter for parameter in state.system.parameters() if parameter.requires_grad]
+    # Weights decay; biases, gains and ranges, one number per channel or tensor, say how large things are and must not shrink.
+    groups = [{"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": configuration.training.weight_decay},
+              {"params": [parameter for parameter in trained if parameter.ndim < 2], "weight_decay": 0.0}]
+    state.optimiser = torch.optim.AdamW(groups, lr=configuration.training.learning_rate)
     if kind == "trunk":
         # The decoder starts from the dark, not from one count per sample: the first epochs are not spent on the mean rate.
         with torch.no_grad():
@@ -219,7 +223,7 @@ def _restore(configuration: Configuration, folder: Path, tables: CountTables) ->
     assert state.system is not None and state.optimiser is not None
     state.system.load_arrays(found.parts["system"])
     document = state.optimiser.state_dict()
-    parameters = state.optimiser.param_groups[0]["params"]
+    parameters = [parameter for group in state.optimiser.param_groups for parameter in group["params"]]
     document["state"] = {index: {} for index in range(len(parameters))}
     for name in MOMENTS:
         shapes = [() if name == "step" else tuple(parameter.shape) for parameter in parameters]

@@ -13,7 +13,8 @@ FOLDER = Path(__file__).parent
 DECIMALS = {"AUC": 4, "F1": 3, "share": 3, "sigma": 2, "bits/sample": 3, "µs": 1, "ms": 2, "MB": 2, "times real time": 0, "per hour": 2}
 TILES = (("runtime.realtime", "counts to catalogue"), ("latency.litert.paced.p50", "LiteRT, paced, median"), ("runtime.added_us", "added by Pixie, median"),
          ("flight.bytes", "what flies"), ("runtime.added_rss_mb", "memory above the bare engine"), ("detection.auc_noise", "signal against all noise"))
-NETWORK, RIVAL = "detection.", "rival."
+RIVAL = "rival."
+MINUS = "\N{MINUS SIGN}"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def first_paragraph(results: Results) -> str:
     if ahead:
         return (f"In telling signal from quiet the network reaches an AUC of {own.value:.4f}; the best simple rival, {name}, reaches "
                 f"{best.value:.4f} on the same windows{interval}. {_five_way(results)}")
-    return (f"The network does not beat the best simple rival in telling signal from quiet: its AUC is {own.value:.4f}, that of {name} is "
+    chance = " by more than chance allows" if own.value > (best.value or 0) else ""
+    return (f"The network does not beat the best simple rival in telling signal from quiet{chance}: its AUC is {own.value:.4f}, that of {name} is "
             f"{best.value:.4f} on the same windows{interval}. It has to earn its place elsewhere. {_five_way(results)}")
 
 
@@ -104,7 +106,8 @@ def _five_way(results: Results) -> str:
 
 def _signed(record: Record) -> str:
     text = f"{record.value:+.4f}"
-    return f"{text}, 95 % {record.spread.low:+.4f} to {record.spread.high:+.4f}" if record.spread else text
+    text += f", 95 % {record.spread.low:+.4f} to {record.spread.high:+.4f}" if record.spread else ""
+    return text.replace("-", MINUS)
 
 
 def _number(value: float | int, unit: str) -> str:
@@ -115,7 +118,7 @@ def _number(value: float | int, unit: str) -> str:
         decimals = min(decimals, 0 if abs(value) >= 1000 else 1)
     if value and abs(value) < 0.5 * 10**-decimals:
         return f"{value:.2g}"
-    return f"{value:,.{decimals}f}"
+    return f"{value:,.{decimals}f}".replace("-", MINUS)
 
 
 def _table(results: Results, table: dict[str, Any]) -> dict[str, Any]:

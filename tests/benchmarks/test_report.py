@@ -99,7 +99,7 @@ def test_malformed_data_of_a_figure_are_refused_naming_it(results, tmp_path, nam
     path = tmp_path / "results.json"
     for broken in ([], {}, {"engines": 3, "levels": "x", "counts": [["a"]], "classes": [1], "quiet": 1, "points": 2, "snr": []}):
         with pytest.raises(InputError) as refusal:
-            render(replace(results, figures={**results.figures, name: broken}), path)
+            render(replace(results, figures={name: broken}), path)
         assert f"{path}: figures.{name}" in str(refusal.value)
 
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -46,7 +48,7 @@ def test_hits_have_the_rates_and_amplitudes_of_the_recordings(regime, lowest, hi
     samples = 20 * 8320
     for seed in range(30):
         counts = np.zeros((3, samples), np.uint16)
-        hit = add_hits(counts, regime, np.random.default_rng(seed), DEFAULT)
+        hit = add_hits(counts, regime, np.random.default_rng(seed), replace(DEFAULT, hit_glow_chance=0.0))
         assert not hit[1].any() and not (hit[0] & hit[2]).any()
         assert np.array_equal(counts > 0, hit)
         rates.append(hit[[0, 2]].sum(axis=1) / (samples * SAMPLE_TIME))
@@ -75,3 +77,17 @@ def test_a_hit_on_a_full_counter_stays_a_possible_count():
 def test_no_regime_no_hits():
     counts = np.zeros((3, 8320), np.uint16)
     assert not add_hits(counts, "none", np.random.default_rng(0), DEFAULT).any() and not counts.any()
+
+
+def test_a_glow_follows_its_hit_and_holds_the_share_of_its_photons_that_it_should():
+    configuration = replace(DEFAULT, hit_glow_chance=1.0, hit_glow_share=(0.5, 0.5), hits_low_337=(4.0, 4.0))
+    glow, hits = 0, 0
+    for seed in range(60):
+        counts = np.zeros((3, 20 * 8320), np.uint16)
+        hit = add_hits(counts, "low", np.random.default_rng(seed), configuration)
+        for channel in (0, 2):
+            after = np.convolve(hit[channel], np.ones(51), "full")[: hit.shape[1]] > 0  # five times the longest decay
+            assert not counts[channel][~after].any()
+        glow += int(counts[~hit].sum())
+        hits += int(counts[hit].sum())
+    assert glow / hits == pytest.approx(0.5, abs=0.03)

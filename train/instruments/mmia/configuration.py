@@ -22,12 +22,15 @@ class Configuration:
     background_777: tuple[float, float] = (0.062, 2.1)  # [derived]
     background_drift: float = 0.03  # standard deviation of its relative change over an event [assumed]
 
-    # Hits of particles: one bin, one channel, never together.
+    # Hits of particles: one bin, one channel, never together; some leave a glow of the phototube's window behind.
     hits_low_337: tuple[float, float] = (4.0, 20.0)  # log; at most one in 50 ms outside the belts [derived upper end, assumed lower end]
     hits_high_337: tuple[float, float] = (300.0, 600.0)  # radiation belts and South Atlantic [derived]
     hits_777_per_337: float = 0.47  # [derived] 280 Hz beside 600 Hz; none seen in UV
     hit_counts_337: tuple[float, float, float] = (5.0, 13.0, 54.0)  # lowest, median, highest [derived]
     hit_counts_777: tuple[float, float, float] = (7.0, 17.0, 46.0)  # [derived]
+    hit_glow_chance: float = 0.5  # [assumed] luminescence of phototube windows in radiation; the recorded hits of `particle_hits` have such tails
+    hit_glow_share: tuple[float, float] = (0.1, 3.0)  # photons of the glow per photon of the hit, log [assumed, wide; fitted to nothing]
+    hit_glow_decay: tuple[float, float] = (10e-6, 100e-6)  # log [assumed, wide; fitted to nothing]
     hit_regime_weights: tuple[float, float, float] = (0.25, 0.55, 0.20)  # none, low, high in scenes of light and in the mix [assumed]
 
     # Cloud: first-hitting response of a diffusing medium. Reference 100 drops per cm3 of radius 10 um, source 1 km below the top.

@@ -35,7 +35,10 @@ def draw_counts(photons: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def add_hits(counts: np.ndarray, regime: str, rng: np.random.Generator, configuration: Configuration) -> np.ndarray:
-    """Add hits of particles to counts [3, n] in place; gives where they are, bool [3, n]. `regime` is "none", "low" or "high"."""
+    """Add hits of particles to counts [3, n] in place; gives the bins they fall in, bool [3, n], without the glow that some leave behind.
+
+    `regime` is "none", "low" or "high".
+    """
     hit = np.zeros(counts.shape, bool)
     if regime == "none":
         return hit
@@ -50,10 +53,25 @@ def add_hits(counts: np.ndarray, regime: str, rng: np.random.Generator, configur
         where = rng.integers(0, samples, rng.poisson(rate * samples * SAMPLE_TIME))
         where = np.array([i for i in np.unique(where) if i not in taken], np.int64)  # no hit is seen in two channels at once
         taken.update(where.tolist())
-        total = counts[channel, where] + _hit_counts(law, rng.random(where.size))
-        counts[channel, where] = np.minimum(total, count_limit(channel))
+        amplitudes = _hit_counts(law, rng.random(where.size))
+        added = np.zeros(samples, np.int64)
+        added[where] = amplitudes
+        for place, amplitude in zip(where, amplitudes, strict=True):
+            if rng.random() < configuration.hit_glow_chance:
+                glow = _glow(float(amplitude), rng, configuration)[:samples - place - 1]
+                added[place + 1:place + 1 + glow.size] += glow
+        counts[channel] = np.minimum(counts[channel] + added, count_limit(channel))
         hit[channel, where] = True
     return hit
+
+
+def _glow(amplitude: float, rng: np.random.Generator, configuration: Configuration) -> np.ndarray:
+    """Counts int64 [k] of the bins after a hit of `amplitude` counts: Poisson about an exponential, to five times its decay time."""
+    (least, most), (shortest, longest) = configuration.hit_glow_share, configuration.hit_glow_decay
+    share = least * (most / least) ** rng.random()
+    decay = shortest * (longest / shortest) ** rng.random() / SAMPLE_TIME  # bins
+    edges = np.exp(-np.arange(int(np.ceil(5 * decay)) + 1) / decay)
+    return rng.poisson(amplitude * share * -np.diff(edges))
 
 
 def _hit_counts(law: tuple[float, float, float], u: np.ndarray) -> np.ndarray:
