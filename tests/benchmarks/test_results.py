@@ -76,7 +76,8 @@ def test_a_defect_of_ours_leaves_the_old_file(tmp_path, results):
     path = tmp_path / "results.json"
     write_results(results, path)
     before = path.read_bytes()
-    for broken in (replace(results, records=results.records * 2), replace(results, figures={"x": float("nan")})):
+    for broken in (replace(results, records=results.records * 2), replace(results, figures={"x": float("nan")}),
+                   replace(results, figures={"x": "y" * 3_000_000})):
         with pytest.raises(ValueError):
             write_results(broken, path)
     assert path.read_bytes() == before and [file.name for file in tmp_path.iterdir()] == ["results.json"]
