@@ -13,6 +13,8 @@ seed = 1
 [model]
 latent = 16
 channels = [16, 16, 24, 32, 32]
+kernels = [7, 5, 5, 5, 5]
+strides = [2, 2, 2, 2, 2]
 observation = "poisson"
 
 [training]

@@ -120,11 +120,12 @@ def test_a_room_that_is_not_installed_is_told_where_asked_for_and_else_left_out(
 
 
 WRITER = """
-import sys, time
+import signal, sys, time
 from pathlib import Path
 from edge_runtime import cli
 from edge_runtime.cli import Outcome, Verb
 from edge_runtime.files import new_file
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job starts with it ignored
 def run(arguments):
     with new_file(Path(sys.argv[2])) as temporary:
         temporary.write_text("half")
