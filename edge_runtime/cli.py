@@ -1,9 +1,11 @@
 """The command line: the board's verbs, and on the ground those that the other rooms bring through the entry points `pixie.verbs`.
 
 Exit status 0 done; 1 a gate fell short or a check found a difference; 2 bad input or usage; 3 something is missing on this machine.
+A defect of ours ends with a traceback and status 70, so that nobody takes it for a gate.
 """
 
 import argparse
+import errno
 import json
 import os
 import signal
@@ -14,6 +16,8 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from .errors import InputError, MissingError, PixieError
+
+DEFECT = 70  # EX_SOFTWARE of sysexits.h
 
 
 @dataclass(frozen=True)
@@ -75,6 +79,15 @@ def run_verb(program: str, verbs: Mapping[str, Verb], argv: list[str]) -> int:
         # The reader of our output left. The interpreter flushes stdout once more at exit and would complain: let that go nowhere.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
+    except Exception as error:  # every kind: this is the last place that sees it
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # as above
+            print("pixie: stdout: disk space: is used up; free some and run again", file=sys.stderr)
+            return MissingError.status
+        import traceback
+
+        traceback.print_exc()
+        return DEFECT
     except KeyboardInterrupt:
         print("pixie: interrupted", file=sys.stderr)
         return 130

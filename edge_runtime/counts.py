@@ -56,7 +56,7 @@ def read_counts(path: str | Path) -> Iterator[Stretch]:
     path = Path(path)
     check_file(path, _LIMIT)
     suffix = path.suffix.lower().removeprefix(".")
-    return _npz(path) if suffix == "npz" else _reader(path, suffix)(path)
+    return _npz(path) if suffix == "npz" else _read(_reader(path, suffix), path)
 
 
 def raw_stretches(stream: IO[bytes]) -> Iterator[Stretch]:
@@ -81,6 +81,26 @@ def raw_stretches(stream: IO[bytes]) -> Iterator[Stretch]:
         raise InputError("-", "stdin", "is empty; send raw little-endian uint16 counts, channels interleaved")
 
 
+def _read(reader: Callable[[Path], Iterator[Stretch]], path: Path) -> Iterator[Stretch]:
+    """What a reader gives of `path`. Its refusals are InputErrors; a plain ValueError or OSError of somebody's own reader becomes one."""
+    try:
+        stretches = reader(path)
+    except (ValueError, OSError) as error:
+        raise _refused(path, error) from error
+    return _passed_on(stretches, path)
+
+
+def _passed_on(stretches: Iterator[Stretch], path: Path) -> Iterator[Stretch]:
+    try:
+        yield from stretches
+    except (ValueError, OSError) as error:
+        raise _refused(path, error) from error
+
+
+def _refused(path: Path, error: Exception) -> InputError:
+    return InputError(path, "reader", f"refuses it ({error}); mend the recording, or the reader for {path.suffix}")
+
+
 def _reader(path: Path, suffix: str) -> Callable[[Path], Iterator[Stretch]]:
     from importlib.metadata import entry_points  # 2 MB, and the board's own formats need no reader
 
@@ -90,7 +110,7 @@ def _reader(path: Path, suffix: str) -> Callable[[Path], Iterator[Stretch]]:
         raise InputError(path, "suffix", f"{path.suffix or 'none'} has no reader; known are {known}, and - for a raw stream")
     try:
         reader: Callable[[Path], Iterator[Stretch]] = readers[suffix].load()
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:  # the module is missing, or the name in it
         raise MissingError(path, "reader", f"for .{suffix} cannot be loaded ({error}); install it, or convert to .npz") from error
     return reader
 

@@ -56,6 +56,8 @@ def _run_flag(arguments: argparse.Namespace) -> Outcome:
 
     if arguments.inputs.count("-") > 1:
         raise InputError("command line", "INPUT", "- is there twice; a stream can be read once")
+    if arguments.out is not None:
+        _check_out(arguments.out, arguments.bundle, arguments.inputs)
     bundle = open_bundle(arguments.bundle)
     check_graph(bundle)
     recordings = [(source, read_counts(source)) for source in arguments.inputs]  # a file that is bad is known before an engine is loaded
@@ -85,6 +87,17 @@ def _run_flag(arguments: argparse.Namespace) -> Outcome:
     document = {"bundle": str(bundle.folder), "bundle_sha256": bundle.sha256, "engine": dict(engine.description), "inputs": inputs,
                 "catalogue": None if arguments.out is None else str(arguments.out), "candidates": candidates}
     return Outcome("" if arguments.out is None else summary, document)
+
+
+def _check_out(out: Path, bundle: Path, inputs: list[str]) -> None:
+    """Refuse a catalogue that would replace what it is made from."""
+    target = out.resolve()
+    if str(out) == "-":
+        raise InputError("command line", "--out", "is -; leave --out away and the catalogue goes to stdout")
+    if any(source != "-" and Path(source).resolve() == target for source in inputs):
+        raise InputError(out, "--out", "is one of the recordings and would replace it; name another file")
+    if target.is_relative_to(bundle.resolve()):
+        raise InputError(out, "--out", f"lies in the bundle {bundle} and would damage it; name a file outside")
 
 
 @contextlib.contextmanager

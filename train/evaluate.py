@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_runtime.flagging import CLASSES, LIGHT, STEPS, ScoreTable, score_table
+from edge_runtime.flagging import CLASSES, LIGHT, STEPS, score_table
 from edge_runtime.preprocess import anscombe_tables
 
 from .configuration import ThresholdConfiguration
@@ -86,13 +86,6 @@ def roc_auc(signal: np.ndarray, noise: np.ndarray) -> float:
     return float(below.mean() / 2 / len(noise))
 
 
-def precision_at_recall(signal: np.ndarray, noise: np.ndarray, recall: float) -> tuple[float, float]:
-    """Precision, and the score from which on a window counts, where at least `recall` of the signal does and as little noise as can be."""
-    level = np.sort(signal)[::-1][max(int(np.ceil(recall * len(signal))) - 1, 0)]
-    true, false = int((signal >= level).sum()), int((noise >= level).sum())
-    return true / (true + false), float(level)
-
-
 def macro_f1(label: np.ndarray, told: np.ndarray) -> float:
     """Mean over the classes of 2 tp / (labelled + told); label and told int [n], indices in CLASSES. A class that neither names counts as 0."""
     total = 0.0
@@ -167,8 +160,3 @@ def _lowest_threshold(noise: np.ndarray, share: float) -> int:
     """The lowest integer t for which at most `share` of the scores is > t."""
     allowed = int(share * len(noise))
     return int(np.floor(np.sort(noise)[::-1][allowed])) if allowed < len(noise) else int(np.floor(noise.min())) - 1
-
-
-def table_of(run: Run) -> ScoreTable:
-    """The score's table for the logits of a run."""
-    return score_table(logit_scale(run.configuration, run.quantised))

@@ -245,6 +245,27 @@ def test_a_reader_registers_for_a_suffix_by_an_entry_point(tmp_path, monkeypatch
     refusal(tmp_path / "a.fits", "known are .npz, .xyz")
 
 
+def broken_at_once(path):
+    raise ValueError("no such instrument")
+
+
+def broken_later(path):
+    yield Stretch(counts_of(4), UTC, 17, 0)
+    raise OSError("the drawer is stuck")
+
+
+@pytest.mark.parametrize(("reader", "words"), [(broken_at_once, "no such instrument"), (broken_later, "the drawer is stuck")])
+def test_what_somebodys_reader_raises_is_a_refusal_of_the_file(tmp_path, monkeypatch, reader, words):
+    class Point:
+        name = "xyz"
+        load = staticmethod(lambda: reader)
+
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: [Point])
+    (tmp_path / "a.xyz").write_text("instrument")
+    with pytest.raises(InputError, match=f"a.xyz: reader: refuses it .{words}"):
+        list(read_counts(tmp_path / "a.xyz"))
+
+
 class Pipe(io.BytesIO):
     """A stream that gives at most the next of `sizes` bytes at a time, as a pipe does."""
 

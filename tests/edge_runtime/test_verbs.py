@@ -175,3 +175,13 @@ def test_what_an_engines_own_code_says_is_not_on_stderr(bundle, tmp_path, capfd)
     pytest.importorskip("ai_edge_litert")
     assert pixie("flag", bundle, tmp_path / "none.npz", "--engine", "litert") == 2
     assert capfd.readouterr().err.count("\n") == 1  # LiteRT's C++ tells there of its delegate
+
+
+def test_a_catalogue_replaces_neither_a_recording_nor_a_file_of_the_bundle(bundle, recording, tmp_path, capsys):
+    before = recording.read_bytes(), (bundle / MANIFEST).read_bytes()
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(recording)
+    for out in (recording, link, bundle / MANIFEST, bundle / "ground" / "new.jsonl", "-"):
+        assert pixie("flag", bundle, recording, "--out", out) == 2
+        assert ": --out: " in capsys.readouterr().err
+    assert (recording.read_bytes(), (bundle / MANIFEST).read_bytes()) == before

@@ -21,15 +21,6 @@ def test_auc_is_scikit_learns_with_ties(signal, noise):
     assert evaluate.roc_auc(np.array(signal), np.array(noise)) == pytest.approx(expected)
 
 
-@given(SCORES, SCORES, st.sampled_from([0.5, 0.9, 1.0]))
-def test_precision_at_recall_is_that_of_the_highest_level_that_recalls_enough(signal, noise, recall):
-    signal, noise = np.array(signal), np.array(noise)
-    precision, level = evaluate.precision_at_recall(signal, noise, recall)
-    assert (signal >= level).mean() >= recall
-    assert (signal > level).mean() < recall
-    assert precision == (signal >= level).sum() / ((signal >= level).sum() + (noise >= level).sum())
-
-
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=1))
 def test_macro_f1_is_scikit_learns(pairs):
     label, told = np.array(pairs).T

@@ -1,0 +1,55 @@
+import argparse
+import json
+import sys
+
+import pytest
+
+from benchmarks import demo
+from edge_runtime.errors import InputError, MissingError, PixieError
+
+
+def command(tmp_path, code):
+    """A stand-in for `pixie`: notes its words in tmp_path/words, then runs `code` with `verb` set."""
+    note = f"import sys; verb = sys.argv[1]; open({str(tmp_path / 'words')!r}, 'a').write(' '.join(sys.argv[1:]) + chr(10)); "
+    return (sys.executable, "-c", note + code)
+
+
+def run(tmp_path):
+    return demo.run(argparse.Namespace(out=tmp_path / "out", scale="demo", seed=3))
+
+
+def verbs(tmp_path):
+    return [line.split()[0] for line in (tmp_path / "words").read_text().splitlines()]
+
+
+ALL = ["simulate", "train", "export", "verify", "flag", "bench", "report"]
+
+
+def test_every_stage_runs_once_and_is_kept(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(0)"))
+    assert run(tmp_path).status == 0
+    assert run(tmp_path).status == 0
+    assert verbs(tmp_path) == [*ALL, "gates", "gates"]
+    monkeypatch.setattr(demo, "code_digest", lambda: "another")
+    run(tmp_path)
+    assert verbs(tmp_path) == [*ALL, "gates", "gates", *ALL, "gates"]
+
+
+def test_a_gate_that_falls_short_ends_no_demo_but_is_its_status(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(verb in ('bench', 'gates'))"))
+    assert run(tmp_path).status == 1
+    assert verbs(tmp_path) == [*ALL, "gates"]
+
+
+@pytest.mark.parametrize(("stage", "status", "error"),
+                         [("verify", 1, PixieError), ("bench", 70, InputError), ("train", 2, InputError), ("bench", 3, MissingError)])
+def test_a_stage_that_fails_stops_it_is_told_and_is_run_again(tmp_path, monkeypatch, stage, status, error):
+    monkeypatch.setattr(demo, "PIXIE", command(tmp_path, f"sys.exit({status} if verb == {stage!r} else 0)"))
+    with pytest.raises(error, match=f"{stage}: ended with exit status {status}"):
+        run(tmp_path)
+    assert verbs(tmp_path) == ALL[:ALL.index(stage) + 1]
+    assert stage not in json.loads((tmp_path / "out" / demo.STATE).read_text())["seconds"]
+    monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(0)"))
+    assert run(tmp_path).status == 0
+    again = (tmp_path / "words").read_text().splitlines()[ALL.index(stage) + 1]
+    assert again.split()[0] == stage and ("--resume" in again) == (stage == "train")
