@@ -62,8 +62,9 @@ class DataConfiguration:
 class ThresholdConfiguration:
     """How the thresholds are fixed on calibration scenes (train/evaluate.py) and flags become candidates.
 
-    recall: share of light to be flagged, five points above the 0.90 that is claimed, because other scenes come out by chance a few points lower. false_share: share of quiet and hits windows that may be; where that asks for a higher threshold,
-    the recall may go down to least_recall. minimum_duration in windows, refractory in samples.
+    recall: share of light to be flagged, five points above the 0.90 that is claimed, because other scenes come out by chance some points lower.
+    false_share: share of quiet and hits windows that may be; where that asks for a higher threshold, the recall may go down to least_recall.
+    minimum_duration in windows, refractory in samples.
     """
 
     recall: float = _bounded(0.5, 1.0, 0.95)
