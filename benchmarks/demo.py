@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         start = time.monotonic()
         finished = subprocess.run([*PIXIE, *command], stdout=subprocess.PIPE, text=True, check=False)
         if finished.returncode != 0 and not (stage.name == "bench" and finished.returncode == GATE_FELL_SHORT):
-            kind = MissingError if finished.returncode == MissingError.status else PixieError if finished.returncode == 1 else InputError
+            kind = {PixieError.status: PixieError, MissingError.status: MissingError}.get(finished.returncode, InputError)
             raise kind(out, stage.name, f"ended with exit status {finished.returncode} (its reason stands above); "
                                         f"mend it and run the same command again, stages that are done are kept")
         state["seconds"][stage.name] = round(time.monotonic() - start, 1)
