@@ -17,6 +17,7 @@ from .counts import SAMPLE_TIME as SAMPLE_TIME
 from .counts import SAMPLE_TIME_NS, Stretch
 
 WINDOW_SAMPLES = 1040  # 8 windows make one frame of 8320 samples; divisible by 16: four layers of stride 2
+LAST_COUNT = 1055  # of `anscombe_tables`: thirteen times the brightest sample recorded so far (81 counts in 10 us)
 _COUNTS = 1 << 16  # a uint16 has this many values
 
 
@@ -97,19 +98,16 @@ class CountTables:
         return cls(np.array(rows * (len(CHANNELS) // len(rows)), np.int8), scale, zero_point)
 
 
-def anscombe_tables(entries: int = 512) -> CountTables:
+def anscombe_tables() -> CountTables:
     """Tables that make Poisson noise equally wide at all counts: 2 sqrt(n + 3/8) - 2 sqrt(3/8), rounded half to even.
 
     Anscombe, Biometrika 35 (1948) 246: 2 sqrt(n + 3/8) has a standard deviation near 1 from a few counts on. The constant is taken off so
-    that darkness is real 0 and code -128: the padding of a convolution then means "no light". The codes run from -128 to 127; 512 entries
-    reach six times the brightest sample recorded so far (81 counts in 10 us), at 5.8 codes for one standard deviation. The scale is a
-    float32's exact value.
+    that darkness is real 0 and code -128: the padding of a convolution then means "no light". Four codes are one standard deviation, and a
+    power of two as every scale of the network is; code 127 is then `LAST_COUNT`.
     """
-    if not 256 <= entries <= _COUNTS:
-        raise ValueError(f"entries are {entries}, must be 256 to {_COUNTS}")
-    value = 2 * np.sqrt(np.arange(entries) + 3 / 8) - 2 * np.sqrt(3 / 8)
-    scale = float(np.float32(value[-1] / 255))
-    codes = np.clip(np.rint(value / scale) - 128, -128, 127).astype(np.int8)
+    scale = 0.25
+    value = 2 * np.sqrt(np.arange(LAST_COUNT + 1) + 3 / 8) - 2 * np.sqrt(3 / 8)
+    codes = (np.rint(value / scale) - 128).astype(np.int8)
     return CountTables(np.tile(codes, (len(CHANNELS), 1)), scale, -128)
 
 

@@ -33,7 +33,7 @@ def make_graph(latent: int = 16) -> Graph:
     boxcar[3, 0, 0, :] = 100  # one sample alone
     s_w = add("boxcar.weights", boxcar.shape, np.float32(1 / 127), codes=boxcar)
     add("boxcar.bias", (4,), s_x * s_w, codes=np.zeros(4, np.int32))
-    s_b = add("sums", (1, 1, WINDOW_SAMPLES // KERNEL, 4), s_x * s_w * np.float32(100), -128)
+    s_b = add("sums", (1, 1, WINDOW_SAMPLES // KERNEL, 4), s_x * s_w * np.float32(70), -128)
     add("greatest", (1, 1, 1, 4), s_b, -128)
     add("features", (1, 4), s_b, -128)
     rng = np.random.default_rng(5)

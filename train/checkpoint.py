@@ -23,7 +23,7 @@ from .run_folder import check_shapes, float_shapes, range_shapes, read_arrays
 CHECKPOINT = "checkpoint.npz"
 PHASES = ("trunk", "quantised", "float_twin")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-UNTRAINED = (".running_mean", ".running_var", ".num_batches_tracked", "encoder.trunk.counts.range")  # ends of names that Adam has no state for
+UNTRAINED = (".running_mean", ".running_var", ".num_batches_tracked", "encoder.trunk.counts.range_log2")  # ends of names that Adam has no state for
 _REMEDY = "train again"
 
 

@@ -63,13 +63,12 @@ class ThresholdConfiguration:
     """How the thresholds are fixed on calibration scenes (train/evaluate.py) and flags become candidates.
 
     recall: share of light to be flagged, five points above the 0.90 that is claimed, because other scenes come out by chance some points lower.
-    false_share: share of quiet and hits windows that may be; where that asks for a higher threshold, the recall may go down to least_recall.
+    false_hits: share of quiet windows that may be called hits.
     minimum_duration in windows, refractory in samples.
     """
 
     recall: float = _bounded(0.5, 1.0, 0.95)
-    least_recall: float = _bounded(0.5, 1.0, 0.95)
-    false_share: float = _bounded(0.0, 0.5, 0.001)
+    false_hits: float = _bounded(0.0, 0.5, 0.001)
     minimum_duration: int = _bounded(1, 1_000_000, 1)
     refractory: int = _bounded(0, 1_000_000_000, 1040)
 

@@ -126,18 +126,15 @@ def _weighted_auc(score: np.ndarray, signal: np.ndarray, weight: np.ndarray) -> 
 def calibrate(run_answers: Answers, windows: WindowSet, settings: ThresholdConfiguration, seed: int) -> dict[str, Any]:
     """Thresholds in steps and what they give, from windows of calibration scenes, none of them seen in training or test.
 
-    flag: the highest at which the recall of light on balanced windows is still `settings.recall`; where more than `settings.false_share` of all
-    quiet and hits windows would be flagged there, higher, but not beyond `settings.least_recall`. hits: the lowest from 0 on at which at most
-    that share of quiet windows is called hits.
-    ValueError where a kind of window is missing.
+    flag: the highest at which the recall of light on balanced windows is still `settings.recall`. hits: the lowest from 0 on at which at most
+    `settings.false_hits` of the quiet windows are called hits. ValueError where a kind of window is missing.
     """
     picks = balanced_test(windows, seed)
     score, label = run_answers.score[picks], windows.label[picks]
     signal, noise = np.isin(label, LIGHTS), np.isin(label, (QUIET, HITS))
     every_noise = run_answers.score[np.isin(windows.label, (QUIET, HITS))]
-    of_recall, at_least = (_highest_threshold(score[signal], recall) for recall in (settings.recall, settings.least_recall))
-    flag = max(of_recall, min(_lowest_threshold(every_noise, settings.false_share), at_least))
-    hits = max(0, _lowest_threshold(run_answers.hits_score[windows.label == QUIET], settings.false_share))
+    flag = _highest_threshold(score[signal], settings.recall)
+    hits = max(0, _lowest_threshold(run_answers.hits_score[windows.label == QUIET], settings.false_hits))
     flagged = score > flag
     achieved = {
         "signal_recall": float(flagged[signal].mean()), "noise_recall": float((~flagged)[noise].mean()),

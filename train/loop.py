@@ -239,4 +239,4 @@ def _arrays_of_state(state: dict[str, torch.Tensor]) -> dict[str, np.ndarray]:
 
 
 def _public_name(name: str) -> str:
-    return name.removeprefix("network.").replace(_BREVITAS_RANGE, ".range")
+    return name.removeprefix("network.").replace(_BREVITAS_RANGE, ".range_log2")

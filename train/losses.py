@@ -14,9 +14,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from edge_runtime.preprocess import LAST_COUNT
+
 from .models.cvae import BANDS, Posterior
 
-FULL_COUNTS = 511  # the last entry of the preprocessing's tables
 LARGEST_LOG_RATE = 9.0  # 8,100 counts in 10 us: beyond the dead time of every photometer, and far from overflow
 
 
@@ -93,7 +94,7 @@ class OptimalGaussian(Gaussian):
 
 
 class BetaDistribution(ObservationModel):
-    """(counts + 1/2) / 512 ~ Beta(m c, (1 - m) c), m = sigmoid(pre-activation), c a learned concentration per channel."""
+    """(counts + 1/2) / 1056 ~ Beta(m c, (1 - m) c), m = sigmoid(pre-activation), c a learned concentration per channel."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -101,7 +102,7 @@ class BetaDistribution(ObservationModel):
 
     def log_likelihood(self, pre_activation: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """See `ObservationModel`."""
-        x = (counts.clamp(max=FULL_COUNTS) + 0.5) / (FULL_COUNTS + 1)
+        x = (counts.clamp(max=LAST_COUNT) + 0.5) / (LAST_COUNT + 1)
         mean, concentration = torch.sigmoid(pre_activation.clamp(-12, 12)), self.log_concentration.exp()
         a, b = mean * concentration, (1 - mean) * concentration
         normalisation = torch.lgamma(concentration) - torch.lgamma(a) - torch.lgamma(b)
@@ -109,11 +110,11 @@ class BetaDistribution(ObservationModel):
 
     def expected_counts(self, pre_activation: np.ndarray) -> np.ndarray:
         """See `ObservationModel`."""
-        return np.maximum((FULL_COUNTS + 1) / (1 + np.exp(-pre_activation.astype(np.float64))) - 0.5, 0)
+        return np.maximum((LAST_COUNT + 1) / (1 + np.exp(-pre_activation.astype(np.float64))) - 0.5, 0)
 
     def constant(self, counts: torch.Tensor) -> torch.Tensor:
         """See `ObservationModel`."""
-        return torch.logit(((counts.clamp(max=FULL_COUNTS) + 0.5) / (FULL_COUNTS + 1)).mean(2, keepdim=True))
+        return torch.logit(((counts.clamp(max=LAST_COUNT) + 0.5) / (LAST_COUNT + 1)).mean(2, keepdim=True))
 
 
 MODELS: dict[str, type[ObservationModel]] = {"poisson": Poisson, "gaussian": Gaussian, "optimal_gaussian": OptimalGaussian, "beta": BetaDistribution}

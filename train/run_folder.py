@@ -34,6 +34,7 @@ TASK = "mmia"
 MARKER = "configuration.json"
 RESULTS = ("configuration.json", "quantised.npz", "float_twin.npz", "history.json", "calibration.json")
 LARGEST_FILE = 256 << 20
+LARGEST_RANGE_LOG2 = 32
 DIGEST = "sha256"
 
 
@@ -124,8 +125,8 @@ def read_run(folder: Path) -> Run:
     float_twin = read_arrays(folder / "float_twin.npz")
     check_shapes(folder / "float_twin.npz", float_twin, shapes)
     for name, value in quantised.items():
-        if name.endswith(".range") and not value > 0:
-            raise InputError(folder / "quantised.npz", name, f"is {float(value)}, must be > 0; train again")
+        if name.endswith(".range_log2") and abs(value) > LARGEST_RANGE_LOG2:
+            raise InputError(folder / "quantised.npz", name, f"is {float(value)}, must be -{LARGEST_RANGE_LOG2} to {LARGEST_RANGE_LOG2}; train again")
     history = read_json(folder / "history.json").get("epochs")
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
         raise InputError(folder / "history.json", "epochs", "must be a list of rows; train again")
@@ -179,11 +180,11 @@ def float_shapes(model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
 
 
 def range_shapes(model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
-    """The scalars that the quantised network has besides: the range of every activation."""
+    """The scalars that the quantised network has besides: log2 of the range of every activation."""
     names = ["encoder.trunk.counts", "encoder.mean.1", "encoder.log_variance.1", "encoder.head.1", "encoder.head.3", "decoder.dense.1"]
     names += [f"encoder.trunk.layers.{2 * index + 1}" for index in range(len(model.channels))]
     names += [f"decoder.widen.{2 * index + 1}" for index in range(len(model.decoder_channels))]
-    return {f"{name}.range": () for name in names}
+    return {f"{name}.range_log2": () for name in names}
 
 
 def check_shapes(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], prefix: str = "") -> None:

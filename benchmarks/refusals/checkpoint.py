@@ -79,9 +79,9 @@ def _other_shape(arrays: dict[str, NDArray], name: str) -> None:
     arrays[name] = arrays[name][..., :-1]
 
 
-def _negative_range(arrays: dict[str, NDArray], name: str) -> None:
-    ranges = next(one for one in arrays if one.endswith(".range"))
-    arrays[ranges] = -np.abs(arrays[ranges])
+def _absurd_range(arrays: dict[str, NDArray], name: str) -> None:
+    ranges = next(one for one in arrays if one.endswith(".range_log2"))
+    arrays[ranges] = np.full_like(arrays[ranges], 1e4)
 
 
 def _pickle(path: Path, random: np.random.Generator) -> None:
@@ -123,7 +123,7 @@ CHECKPOINT = Kind("checkpoint", (
       for name, damage in {**PLAIN, "a byte flipped": flipped_in_arrays, **ONE_MODEL}.items()),
     *(_case("quantised.npz", name, damage, EXPORT) for name, damage in PLAIN.items()),
     *(_case("quantised.npz", f"{name}, sealed", damage, EXPORT, seal=True) for name, damage in ONE_MODEL.items()),
-    _case("quantised.npz", "negative range, sealed", _arrays(_negative_range), EXPORT, seal=True),
+    _case("quantised.npz", "range of 2^10000, sealed", _arrays(_absurd_range), EXPORT, seal=True),
     _case("quantised.npz", "of another configuration", lambda path, random: _resize(path), EXPORT),
     *(_case("configuration.json", name, damage, RESUME) for name, damage in PLAIN.items() if damage is not flipped),
     _case("configuration.json", "a byte flipped", flipped, EXPORT),

@@ -49,14 +49,14 @@ def test_light_is_flagged_where_it_is(bundle, engine):
 
 
 def test_the_loop_is_its_parts_one_after_the_other(bundle, engine):
-    counts = scene(30_000, pulses=((5000, 40), (20_000, 600)))
+    counts = scene(30_000, pulses=((5000, 40), (20_000, 1200)))
     windows = list(tile(whole(counts)))
     codes = np.ascontiguousarray(bundle.tables.quantise(np.stack([window.counts for window in windows])).transpose(0, 2, 1))[:, None]
     latent, logits = engine.run(codes)
     scores, _ = bundle.score.scores(logits)
     state, expected = Candidates(bundle.score, bundle.thresholds), []
     for window, row, mean in zip(windows, logits.tolist(), latent, strict=True):
-        expected.append(state.push(window, row, mean, bool(window.counts.max() > 511)))
+        expected.append(state.push(window, row, mean, bool(window.counts.max() > 1055)))
     expected = [one for one in [*expected, state.finish()] if one is not None]
     assert list(Flagger(bundle, engine).flag(whole(counts))) == expected
     assert [one.score for one in expected] == [scores[4:6].max(), scores[19:21].max()]
@@ -97,7 +97,7 @@ def test_a_candidate_is_given_while_the_stream_goes_on(bundle, engine):
 @pytest.mark.parametrize("name", ["litert", "tflite-runtime"])
 def test_engines_that_lend_their_input_flag_the_same(bundle, engine, name):
     pytest.importorskip({"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}[name])
-    counts = scene(30_000, pulses=((5000, 40), (20_000, 600)))
+    counts = scene(30_000, pulses=((5000, 40), (20_000, 1200)))
     lent = engines.load(name, bundle.folder)
     assert lent.input_buffer() is not None
     expected = list(Flagger(bundle, engine).flag(whole(counts)))

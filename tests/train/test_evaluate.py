@@ -71,12 +71,6 @@ def test_the_threshold_is_the_highest_with_the_recall_asked_for():
     assert found["achieved"]["signal_precision"] > 0.99
 
 
-def test_where_noise_would_be_flagged_the_threshold_rises_to_the_least_recall_and_no_further():
-    answers, windows = calibration_set(0, 0)
-    found = evaluate.calibrate(answers, windows, ThresholdConfiguration(recall=0.95, least_recall=0.8), seed=1)
-    assert found["achieved"]["signal_recall"] == pytest.approx(0.8, abs=0.02)
-
-
 def test_thresholds_need_every_kind_of_window():
     answers, windows = calibration_set(0, 0)
     windows.label[windows.label == 0] = 2

@@ -41,9 +41,9 @@ def test_the_ranges_of_activations_are_learned_and_the_inputs_is_not(tmp_path):
     early = run_folder.read_arrays(tmp_path / "run" / "checkpoint.npz")
     loop.train(settings, tmp_path / "run", tiny.windows())
     late = run_folder.read_arrays(tmp_path / "run" / "quantised.npz")
-    moved = {name for name in late if name.endswith(".range") and late[name] != early[f"system/{name}"]}
-    still = {name for name in late if name.endswith(".range")} - moved
-    assert still == {"encoder.trunk.counts.range"}
+    moved = {name for name in late if name.endswith(".range_log2") and late[name] != early[f"system/{name}"]}
+    still = {name for name in late if name.endswith(".range_log2")} - moved
+    assert still == {"encoder.trunk.counts.range_log2"}
 
 
 def test_training_lowers_the_loss_and_says_so_in_the_history(whole):

@@ -39,7 +39,7 @@ def test_beta_is_the_beta_law_of_the_share_of_full_counts():
     model = losses.BetaDistribution()
     pre_activation = torch.tensor([[-5.0], [-3.0], [-2.0]]).expand(2, 3, 50)
     m, c = 1 / (1 + np.exp(-pre_activation.numpy())), np.exp(5.0)
-    expected = stats.beta.logpdf((COUNTS.numpy() + 0.5) / 512, m * c, (1 - m) * c).sum((1, 2))
+    expected = stats.beta.logpdf((COUNTS.numpy() + 0.5) / 1056, m * c, (1 - m) * c).sum((1, 2))
     assert model.log_likelihood(pre_activation, COUNTS).detach().numpy() == pytest.approx(expected, rel=1e-4)
 
 

@@ -1,13 +1,12 @@
+import brevitas.nn as qnn
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from edge_runtime.preprocess import anscombe_tables
 from tests.train import tiny
 from train import loop, run_folder
-from train.models.layers import FloatLayers, NormalisedLayers, fold, load_state, range_of_scale, scale_of
+from train.models.layers import FloatLayers, NormalisedLayers, QuantisedLayers, fold, load_state, scale_of
 
 
 def shapes(system):
@@ -37,15 +36,20 @@ def test_the_quantised_input_has_the_codes_and_the_scale_of_the_preprocessing():
     assert scale_of(system.network.encoder.trunk.counts) == tables.scale
 
 
-@given(st.floats(1e-4, 10.0))
-@settings(max_examples=50)
-def test_a_range_gives_back_its_scale_or_is_refused(scale):
-    single = float(torch.tensor(scale, dtype=torch.float32))
-    try:
-        found = range_of_scale(single)
-    except ValueError:
-        return
-    assert float(torch.tensor(found, dtype=torch.float32) / 255) == single
+def test_counts_of_a_scale_that_is_no_power_of_two_are_refused():
+    with pytest.raises(ValueError, match="power of two"):
+        QuantisedLayers(0.3)
+
+
+def test_every_scale_is_a_power_of_two():
+    system = loop.System(tiny.configuration(), "quantised", anscombe_tables()).eval()
+    with torch.no_grad():
+        for parameter in system.parameters():
+            parameter.add_(torch.rand_like(parameter))
+        system.network(torch.zeros(1, 3, 1040), torch.zeros(1, 3))
+    scales = [module.quant_weight().scale for module in system.modules() if hasattr(module, "quant_weight")]
+    scales += [torch.tensor(scale_of(module)) for module in system.modules() if isinstance(module, (qnn.QuantReLU, qnn.QuantIdentity))]
+    assert len(scales) > 15 and all((torch.frexp(scale).mantissa == 0.5).all() for scale in scales)
 
 
 def test_folded_batch_normalisation_computes_the_same():

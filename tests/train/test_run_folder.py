@@ -110,7 +110,7 @@ def reseal(run, name, change):
     (lambda a: a.update({"encoder.mean.0.bias": np.zeros(7, np.float32)}), "encoder.mean.0.bias"),
     (lambda a: a.update({"encoder.mean.0.bias": np.zeros(3, np.float64)}), "encoder.mean.0.bias"),
     (lambda a: a.update({"encoder.mean.0.bias": np.full(3, np.nan, np.float32)}), "encoder.mean.0.bias"),
-    (lambda a: a.update({"encoder.mean.1.range": np.array(-1, np.float32)}), "encoder.mean.1.range"),
+    (lambda a: a.update({"encoder.mean.1.range_log2": np.array(-99, np.float32)}), "encoder.mean.1.range_log2"),
 ])
 def test_arrays_that_do_not_fit_the_configuration_are_refused_by_name(run, change, field):
     reseal(run, "quantised.npz", change)

@@ -1,21 +1,24 @@
 """The layers a network is built of, in two kinds with equal parameter names: float, and Brevitas' quantisation-aware ones.
 
 The float network is the trunk and the twin; its state loads into the quantised network, whose only further parameters are the
-ranges of its activations. Scales are learned floats, not powers of two: those would make exact ties common, where XNNPACK rounds half
-up and torch half to even. No quantiser keeps counters, so parameters are all there is to save.
+ranges of its activations. All scales are powers of two (fixed point). Then every product and partial sum of the fake-quantised network is
+an integer times a power of two, which float32 holds exactly below 2^24 in whatever order it is added; and requantising is a shift. So
+Brevitas, ONNX Runtime and the integer graph agree by construction, ties included, wherever a kernel rounds half to even: with learned float
+scales 6 of 210,000 codes fell to the other side of a near-tie. No quantiser keeps counters, so parameters are all there is to save.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import brevitas.nn as qnn
 import torch
-from brevitas.quant import (
-    Int8ActPerTensorFloatMinMaxInit,
-    Int8WeightPerChannelFloat,
-    Int8WeightPerTensorFloat,
-    Int32Bias,
-    Uint8ActPerTensorFloatMaxInit,
+from brevitas.quant import Int32Bias
+from brevitas.quant.fixed_point import (
+    Int8ActPerTensorFixedPointMinMaxInit,
+    Int8WeightPerChannelFixedPoint,
+    Int8WeightPerTensorFixedPoint,
+    Uint8ActPerTensorFixedPointMaxInit,
 )
 from torch import nn
 
@@ -123,40 +126,43 @@ def fold(network: nn.Module) -> dict[str, torch.Tensor]:
 
 
 class QuantisedLayers:
-    """Brevitas' layers: weights int8 in +-127, per channel for convolutions and else per tensor, int32 bias, 8-bit activations."""
+    """Brevitas' layers, scales powers of two: weights int8 in +-127, per channel for convolutions and else per tensor, int32 bias, 8-bit activations."""
 
     def __init__(self, counts_scale: float) -> None:
+        """ValueError where `counts_scale` is no power of two: sums would no longer be exact."""
+        if math.frexp(counts_scale)[0] != 0.5:
+            raise ValueError(f"the scale of the counts is {counts_scale!r}, must be a power of two as all others are")
         self._counts_scale = counts_scale
 
     def counts(self) -> nn.Module:
         """See `Layers`."""
-        quantiser = qnn.QuantIdentity(act_quant=Uint8ActPerTensorFloatMaxInit, max_val=1.0, return_quant_tensor=True)
-        parameter = _range_parameter(quantiser)
+        quantiser = qnn.QuantIdentity(act_quant=Uint8ActPerTensorFixedPointMaxInit, max_val=1.0, return_quant_tensor=True)
+        parameter = _range_exponent(quantiser)
         parameter.requires_grad_(False)  # the preprocessing fixed it
-        parameter.fill_(range_of_scale(self._counts_scale))
+        parameter.fill_(math.log2(self._counts_scale) + 8)
         return quantiser
 
     def conv(self, source: int, target: int, kernel: int, stride: int) -> nn.Module:
         """See `Layers`."""
         return qnn.QuantConv1d(source, target, kernel, stride=stride, padding=kernel // 2, bias=True,
-                               weight_quant=Int8WeightPerChannelFloat, bias_quant=Int32Bias)
+                               weight_quant=Int8WeightPerChannelFixedPoint, bias_quant=Int32Bias)
 
     def dense(self, source: int, target: int) -> nn.Module:
         """See `Layers`."""
-        return qnn.QuantLinear(source, target, bias=True, weight_quant=Int8WeightPerTensorFloat, bias_quant=Int32Bias)
+        return qnn.QuantLinear(source, target, bias=True, weight_quant=Int8WeightPerTensorFixedPoint, bias_quant=Int32Bias)
 
     def transposed(self, source: int, target: int, activated: bool) -> nn.Module:
         """See `Layers`. Per tensor: XNNPACK runs no per-channel TRANSPOSE_CONV."""
         return qnn.QuantConvTranspose1d(source, target, 4, stride=2, padding=1, bias=True,
-                                        weight_quant=Int8WeightPerTensorFloat, bias_quant=Int32Bias)
+                                        weight_quant=Int8WeightPerTensorFixedPoint, bias_quant=Int32Bias)
 
     def relu(self) -> nn.Module:
         """See `Layers`."""
-        return qnn.QuantReLU(act_quant=Uint8ActPerTensorFloatMaxInit, max_val=1.0, return_quant_tensor=True)
+        return qnn.QuantReLU(act_quant=Uint8ActPerTensorFixedPointMaxInit, max_val=1.0, return_quant_tensor=True)
 
     def output(self) -> nn.Module:
         """See `Layers`."""
-        return qnn.QuantIdentity(act_quant=Int8ActPerTensorFloatMinMaxInit, min_val=-1.0, max_val=1.0, return_quant_tensor=True)
+        return qnn.QuantIdentity(act_quant=Int8ActPerTensorFixedPointMinMaxInit, min_val=-1.0, max_val=1.0, return_quant_tensor=True)
 
 
 def real(tensor: Any) -> torch.Tensor:
@@ -167,16 +173,6 @@ def real(tensor: Any) -> torch.Tensor:
 def scale_of(quantiser: nn.Module) -> float:
     """The scale (a float32's value) of a quantised `counts`, `relu` or `output` module."""
     return quantiser.act_quant.scale().item()  # type: ignore[union-attr,operator]
-
-
-def range_of_scale(scale: float) -> float:
-    """The float32 range whose 255th part is, in float32, exactly float32(`scale`); ValueError where float32 holds none."""
-    wanted = torch.tensor(scale, dtype=torch.float32)
-    middle = wanted * 255
-    for candidate in (middle, torch.nextafter(middle, torch.tensor(torch.inf)), torch.nextafter(middle, torch.tensor(0.0))):
-        if candidate / 255 == wanted:
-            return float(candidate)
-    raise ValueError(f"no float32 range gives the scale {scale!r}: choose a scale that is a float32 range divided by 255")
 
 
 def measure_ranges(network: nn.Module, run: Callable[[nn.Module], object]) -> dict[str, float]:
@@ -212,17 +208,17 @@ def load_state(network: nn.Module, state: dict[str, torch.Tensor]) -> None:
 def load_float_state(quantised: nn.Module, state: dict[str, torch.Tensor], ranges: dict[str, float]) -> None:
     """Fork: give a quantised network the parameters of its float trunk and the measured `ranges` as first ranges of its activations.
 
-    A range of 0, an activation that never fired, becomes 1: any scale represents it.
+    A range of 0, an activation that never fired, becomes 1: any scale represents it. Brevitas keeps log2 of a range and rounds it up.
     """
     load_state(quantised, quantised.state_dict() | state)
     modules = dict(quantised.named_modules())
     for name, value in ranges.items():
-        parameter = _range_parameter(modules[name])
+        parameter = _range_exponent(modules[name])
         if parameter.requires_grad:
-            parameter.detach().fill_(value or 1.0)
+            parameter.detach().fill_(math.log2(value or 1.0))
 
 
-def _range_parameter(quantiser: nn.Module) -> nn.Parameter:
+def _range_exponent(quantiser: nn.Module) -> nn.Parameter:
     parameter = quantiser.act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value  # type: ignore[union-attr]
     assert isinstance(parameter, nn.Parameter)
     return parameter
