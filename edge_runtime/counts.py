@@ -92,7 +92,10 @@ def _read(reader: Callable[[Path], Iterator[Stretch]], path: Path) -> Iterator[S
 
 def _passed_on(stretches: Iterator[Stretch], path: Path) -> Iterator[Stretch]:
     try:
-        yield from stretches
+        for stretch in stretches:
+            if not isinstance(stretch, Stretch):
+                raise InputError(path, "instrument", f"is another: its reader gives {type(stretch).__name__}, this bundle takes photometer counts")
+            yield stretch
     except (ValueError, OSError) as error:
         raise _refused(path, error) from error
 

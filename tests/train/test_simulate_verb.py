@@ -5,6 +5,9 @@ import pytest
 
 from edge_runtime.cli import run_verb
 from edge_runtime.counts import read_counts
+from edge_runtime.frames import read_npz_frames
+from train.instruments.minieuso import read_root
+from train.instruments.minieuso.scene import Scene
 from train.instruments.mmia import read_fits
 from train.instruments.mmia.scene import simulate
 from train.simulate_verb import SIMULATE
@@ -59,6 +62,30 @@ def test_bad_usage_is_one_line_and_writes_nothing(name, options, reason, tmp_pat
     assert sorted(p.name for p in tmp_path.iterdir()) == before
 
 
-def test_another_instrument_is_refused(tmp_path, capsys):
-    assert pixie("minieuso", tmp_path / "x.fits", "--frames", 2, "--seed", 1) == 2
-    assert "mmia" in capsys.readouterr().err
+@pytest.mark.parametrize("suffix", ["root", "npz"])
+def test_frames_of_a_focal_surface_with_their_truth(suffix, tmp_path, capsys):
+    path = tmp_path / f"night.{suffix}"
+    assert pixie("minieuso", path, "--session", 9, "--frames", 200, "--seed", 5, "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    scene = Scene(9, 200, 5)
+    read = list((read_root if suffix == "root" else read_npz_frames)(path))
+    assert np.array_equal(np.concatenate([s.sums for s in read]), scene.sums()) and len(read) == 1
+    assert abs(read[0].utc_start_ns * 1e-9 - scene.frame_time_unix[0]) < 1e-5
+    with np.load(tmp_path / "night.labels.npz", allow_pickle=False) as labels:
+        assert sorted(labels["kind"]) == sorted(kind for kind, number in document["sources"].items() for _ in range(number))
+        level = np.zeros((200, 48, 48), np.float32)
+        np.add.at(level, (labels["frame"], labels["row"], labels["column"]), labels["level"])
+        assert level.sum() == pytest.approx(sum(light.level.sum() for light in scene.lights), rel=1e-4) and level.any()
+
+
+@pytest.mark.parametrize(("words", "reason"), [
+    (("timepix", "x.fits"), "minieuso"), (("minieuso", "x.fits", "--session", 5), "suffix"), (("minieuso", "x.root"), "--session"),
+    (("minieuso", "x.root", "--session", 10), "--session"), (("minieuso", "x.root", "--session", 5, "--scene", "quiet"), "--session"),
+    (("mmia", "x.fits", "--session", 5), "--scene"), (("minieuso", "x.root", "--session", 5, "--frames", 80_000), "--frames"),
+])  # fmt: skip
+def test_what_the_instrument_does_not_have_is_refused(words, reason, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    frames = () if "--frames" in words else ("--frames", 2)
+    assert pixie(*words, *frames, "--seed", 1) == 2
+    captured = capsys.readouterr()
+    assert reason in captured.err and captured.err.count("\n") == 1 and not list(tmp_path.iterdir())

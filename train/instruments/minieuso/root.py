@@ -1,0 +1,106 @@
+"""Level-1 ROOT files of Mini-EUSO: the D3 frames in the tree `tevent_2nd_integral` (read and written by uproot)."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.errors import InputError
+from edge_runtime.files import check_file, new_file
+from edge_runtime.frames import FRAME_GTU, FrameStretch, stretches, sums_of_means
+
+from .constants import PIXELS, UNIT_PIXELS
+from .scene import Scene
+
+TREE = "tevent_2nd_integral"
+COUNTS, TIME, CATHODE = "photon_count_data", "timestamp_unix", "cathode_status"
+_LIMIT = 1 << 30  # bytes of a file: one of 3,200 frames has 30 MB
+_SHAPES = ((1, 1, PIXELS, PIXELS), (PIXELS, PIXELS), (PIXELS * PIXELS,))
+_CATHODES = 12  # of which the first nine belong to the EC units
+_FULL_VOLTAGE = 3
+_UNITS = PIXELS // UNIT_PIXELS
+
+
+def read_root(path: Path) -> Iterator[FrameStretch]:
+    """The stretches of a Level-1 file, all checked before the first is given: means per GTU become sums, gaps in time stay gaps.
+
+    Branches: photon_count_data float [1, 1, 48, 48] (or [48, 48], or flat), timestamp_unix, and where it is there cathode_status: an EC unit
+    whose status changes is masked in that frame. InputError names the branch.
+    """
+    path = Path(path)
+    check_file(path, _LIMIT)
+    with open(path, "rb") as file:
+        if file.read(4) != b"root":
+            raise InputError(path, "magic", "is not `root`, which the file must begin with; it is no ROOT file")
+    means, times, cathode = _branches(path)
+    sums = sums_of_means(path, COUNTS, means)
+    masked = np.zeros(sums.shape, bool)
+    if cathode is not None:
+        changed = np.diff(cathode[:, :_UNITS**2], axis=0, prepend=cathode[:1, :_UNITS**2]) != 0  # [n, 9]
+        masked = changed.reshape(-1, _UNITS, _UNITS).repeat(UNIT_PIXELS, axis=1).repeat(UNIT_PIXELS, axis=2)
+    return stretches(path, sums, masked, times, TIME)
+
+
+def write_root(scene: Scene, path: Path) -> None:
+    """Write a session as a Level-1 file of the same structure. Written whole or not at all; about 9 kB a frame before packing."""
+    import uproot
+
+    with new_file(Path(path)) as temporary, uproot.recreate(temporary) as file:
+        tree = file.mktree(TREE, {COUNTS: np.dtype((np.float32, _SHAPES[0])), TIME: np.dtype(np.float64), CATHODE: np.dtype((np.int32, (_CATHODES,)))})
+        first = 0
+        for sums in scene.blocks():
+            last = first + len(sums)
+            means = (sums / np.float64(FRAME_GTU)).astype(np.float32)  # exact: a sum has at most 24 bits
+            tree.extend({COUNTS: means[:, None, None], TIME: scene.frame_time_unix[first:last], CATHODE: _cathode(scene, first, last)})
+            first = last
+
+
+def _cathode(scene: Scene, first: int, last: int) -> np.ndarray:
+    status = np.full((last - first, _CATHODES), _FULL_VOLTAGE, np.int32)
+    sky = scene.sky_frames[first:last]
+    for step in scene.steps:
+        status[(sky >= step.first) & (sky < step.last), step.unit] = _FULL_VOLTAGE - 1
+    return status
+
+
+def _branches(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    import uproot
+
+    try:
+        with uproot.open(path) as file:
+            names = {name.split(";")[0]: name for name in file.keys(recursive=False)}
+            if TREE not in names:
+                raise InputError(path, TREE, f"is missing, the file holds {', '.join(names) or 'nothing'}{_near(TREE, names)}; is it a Level-1 file?")
+            tree = file[TREE]
+            keys = list(tree.keys())
+            for needed in (COUNTS, TIME):
+                if needed not in keys:
+                    raise InputError(path, needed, f"is missing, the tree holds {', '.join(keys)[:200] or 'no branch'}{_near(needed, keys)}")
+            if tree.num_entries < 1:
+                raise InputError(path, TREE, "holds no frame; at least one is needed")
+            if tree.num_entries * PIXELS**2 * 4 > _LIMIT:
+                raise InputError(path, TREE, f"holds {tree.num_entries} frames, too many for one file; split it")
+            cathode = tree[CATHODE].array(library="np") if CATHODE in keys else None
+            means, times = tree[COUNTS].array(library="np"), tree[TIME].array(library="np")
+    except InputError:
+        raise
+    except Exception as error:  # whatever uproot meets in a damaged file, of any type
+        raise InputError(path, "ROOT", f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:100]}); the file is damaged") from error
+    return _checked(path, means, times, cathode)
+
+
+def _checked(path: Path, means: Any, times: Any, cathode: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    if means.dtype.kind != "f" or means.shape[1:] not in _SHAPES:
+        raise InputError(path, COUNTS, f"is {means.dtype} {list(means.shape)}, must be float means [n, 1, 1, {PIXELS}, {PIXELS}]")
+    if times.dtype.kind != "f" or times.dtype.itemsize != 8 or times.ndim != 1:
+        raise InputError(path, TIME, f"is {times.dtype} {list(times.shape)}, must be float64 seconds since 1970, one a frame")
+    if cathode is not None and (cathode.dtype.kind not in "iu" or cathode.ndim != 2 or cathode.shape[1] < _UNITS**2):
+        raise InputError(path, CATHODE, f"is {cathode.dtype} {list(cathode.shape)}, must be integers [n, {_CATHODES}]")
+    return means.reshape(-1, PIXELS, PIXELS), times.astype(np.float64), None if cathode is None else cathode.astype(np.int64)
+
+
+def _near(name: str, names: Any) -> str:
+    near = get_close_matches(name, list(names), n=1)
+    return f"; the nearest name is {near[0]!r}" if near else ""
