@@ -1,0 +1,146 @@
+"""Runs an experiment session by session: each left out in turn, learned from the others, judged on the one. Resumable fold by fold."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.cli import progress
+from edge_runtime.errors import InputError
+from edge_runtime.files import read_json, write_file
+
+from ..evaluate import roc_auc
+from ..instruments.minieuso.configuration import SESSIONS
+from .curves import Curves, curves
+from .experiments import SCALES, Experiment, Method, experiments
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One session left out: ROC AUC, and the recall where one in a thousand of its curves without a meteor is flagged."""
+
+    auc: float
+    recall_1e3: float
+    seconds: float
+
+
+@dataclass
+class Study:
+    """The curves of one scale and seed, made when first asked for; `swapped` gives meteors the larger number, as the slides print it."""
+
+    scale: str
+    seed: int
+    swapped: bool = False
+    _curves: dict[int, Curves] = field(default_factory=dict)
+
+    def session(self, number: int) -> Curves:
+        """The curves of one session."""
+        if number not in self._curves:
+            scale = SCALES[self.scale]
+            meteors, others = (scale.others, scale.meteors) if self.swapped else (scale.meteors, scale.others)
+            progress(f"simulating session {number}")
+            self._curves[number] = curves(number, -(-meteors // len(SESSIONS)), -(-others // len(SESSIONS)), self.seed)
+        return self._curves[number]
+
+    def run(self, name: str, out: Path) -> "Table":
+        """The table of experiment `name`; folds that `out`/NAME.json holds already are taken from there, and each new one is kept there.
+
+        InputError where that file belongs to another scale, seed or version.
+        """
+        experiment = experiments(SCALES[self.scale].epochs)[name]
+        file = out / f"{name}.json"
+        key = {"schema_version": SCHEMA_VERSION, "experiment": name, "scale": self.scale, "seed": self.seed, "swapped": self.swapped}
+        table = Table(experiment, key, _kept(file, key))
+        to_do = [(method, session) for method in experiment.methods for session in table.sessions if table.fold(method, session) is None]
+        began = time.monotonic()
+        for done, (method, session) in enumerate(to_do, start=1):
+            fold = self._fold(experiment, method, session)
+            table.keep(method, session, fold)
+            write_file(file, json.dumps(table.to_document(), indent=1, allow_nan=False) + "\n")
+            left = (time.monotonic() - began) / done * (len(to_do) - done)
+            progress(f"{name}: {method.name}, session {session} left out: AUC {fold.auc:.4f} ({done} of {len(to_do)}, about {left / 60:.0f} min left)")
+        return table
+
+    def _fold(self, experiment: Experiment, method: Method, left_out: int) -> Fold:
+        learned = experiment.train or tuple(number for number in SESSIONS if number != left_out)
+        began = time.monotonic()
+        parts = [self.session(number) for number in learned]
+        x = np.concatenate([method.view(part.counts(method.length, method.centred)) for part in parts])
+        classifier = method.make(self.seed)
+        classifier.fit(x, np.concatenate([part.meteor for part in parts]))
+        judged = self.session(left_out)
+        score = classifier.score(method.view(judged.counts(method.length, method.centred)))
+        meteor, other = score[judged.meteor], score[~judged.meteor]
+        threshold = np.sort(other)[::-1][len(other) // 1000]
+        return Fold(roc_auc(meteor, other), float((meteor > threshold).mean()), round(time.monotonic() - began, 2))
+
+
+@dataclass
+class Table:
+    """The folds of one experiment, by method and session."""
+
+    experiment: Experiment
+    key: Mapping[str, object]
+    _folds: dict[str, dict[str, Fold]]
+
+    @property
+    def sessions(self) -> tuple[int, ...]:
+        """The sessions that are judged on, in their order."""
+        return self.experiment.test or tuple(SESSIONS)
+
+    def fold(self, method: Method, session: int) -> Fold | None:
+        """What was found, or None."""
+        return self._folds.get(method.name, {}).get(str(session))
+
+    def keep(self, method: Method, session: int, fold: Fold) -> None:
+        """Add a fold."""
+        self._folds.setdefault(method.name, {})[str(session)] = fold
+
+    def rows(self) -> list[dict[str, object]]:
+        """One row per method: name, AUC by session, their mean and standard deviation, mean recall, the slides' mean AUC."""
+        found = []
+        for method in self.experiment.methods:
+            folds = [fold for session in self.sessions if (fold := self.fold(method, session)) is not None]
+            auc = np.array([fold.auc for fold in folds])
+            found.append({"method": method.name, "auc": dict(zip(map(str, self.sessions), auc.round(4).tolist(), strict=True)), "mean": float(auc.mean()),
+                          "spread": float(auc.std(ddof=1)) if len(auc) > 1 else None, "recall_1e3": float(np.mean([fold.recall_1e3 for fold in folds])),
+                          "seconds": sum(fold.seconds for fold in folds), "slides": method.slides})
+        return found
+
+    def text(self) -> str:
+        """The table for a person: ROC AUC of every left-out session."""
+        rows = self.rows()
+        width = max(len(method.name) for method in self.experiment.methods)
+        lines = [f"{self.experiment.title}; ROC AUC by session left out",
+                 f"{'':{width}}  {'  '.join(f'{session:>5}' for session in self.sessions)}    mean  spread  slides  recall at 1e-3"]
+        for row in rows:
+            aucs: dict[str, float] = row["auc"]  # type: ignore[assignment]
+            spread, slides = (f"{row[name]:.4f}" if row[name] is not None else "-" for name in ("spread", "slides"))
+            lines.append(f"{row['method']:{width}}  {'  '.join(f'{value:.3f}' for value in aucs.values())}  {row['mean']:.4f}  {spread:>6}  {slides:>6}  "
+                         f"{row['recall_1e3']:>14.3f}")
+        return "\n".join(lines)
+
+    def to_document(self) -> dict[str, object]:
+        """JSON form, as it is kept."""
+        return {**self.key, "title": self.experiment.title,
+                "folds": {name: {session: vars(fold) for session, fold in folds.items()} for name, folds in self._folds.items()}}
+
+
+def _kept(file: Path, key: Mapping[str, object]) -> dict[str, dict[str, Fold]]:
+    if not file.exists():
+        return {}
+    document = read_json(file)
+    for name, value in key.items():
+        if document.get(name) != value:
+            raise InputError(file, name, f"is {document.get(name)!r}, not {value!r}: the folder holds another study; name another one with --out")
+    kept: Any = document.get("folds")
+    try:
+        return {name: {session: Fold(**fold) for session, fold in folds.items()} for name, folds in kept.items()}
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(file, "folds", f"cannot be read ({error}); delete the file, and its folds are run again") from error
