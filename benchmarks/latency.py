@@ -194,11 +194,11 @@ def _time_added(task: dict[str, Any]) -> dict[str, Any]:
     from ai_edge_litert.interpreter import Interpreter
 
     from edge_runtime import engines
-    from edge_runtime.bundle import open_bundle
+    from edge_runtime.bundle import open_photometers
     from edge_runtime.stream import Flagger
 
     counts, folder = np.load(task["counts"]), Path(task["folder"])
-    bundle = open_bundle(folder)
+    bundle = open_photometers(folder)
     engine = engines.load("litert", folder, threads=1)
     flagger, tiler = Flagger(bundle, engine), Windows()
     call = bare_call(Interpreter(model_path=str(folder / "model.tflite"), num_threads=1))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import engines
-from edge_runtime.bundle import Bundle, open_bundle
+from edge_runtime.bundle import PhotometerBundle, open_photometers
 from edge_runtime.counts import FRAME_SAMPLES
 
 TEST_SCENES = {"demo": 1_000, "full": 5_000}  # four windows each
@@ -26,15 +26,15 @@ class Material:
     scratch: Path
 
     @cached_property
-    def bundle(self) -> Bundle:
+    def bundle(self) -> PhotometerBundle:
         """The bundle under test; of a run alone, one exported into the scratch folder."""
         if self.target_bundle is not None:
-            return open_bundle(self.target_bundle)
+            return open_photometers(self.target_bundle)
         from export.write_bundle import write_bundle
 
         assert self.run is not None  # for the type checker: one of them is there
         write_bundle(self.run, self.scratch / "bundle")
-        return open_bundle(self.scratch / "bundle")
+        return open_photometers(self.scratch / "bundle")
 
     def network_folder(self, name: str) -> Path:
         """Where the bundle keeps "encoder", "decoder" or "whole"."""

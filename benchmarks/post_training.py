@@ -41,12 +41,12 @@ def _float_encoder(material: Material) -> "nn.Module":
     from torch import nn
 
     from edge_runtime.preprocess import anscombe_tables
-    from train.loop import System
+    from train.photometers import PhotometerSystem
     from train.run_folder import read_run
 
     assert material.run is not None  # for the type checker: asked for with a run only
     run = read_run(material.run)
-    system = System(run.configuration, "float_twin", anscombe_tables())
+    system = PhotometerSystem(run.configuration, "float_twin", anscombe_tables())
     system.load_arrays(run.float_twin)
     encoder = system.network.encoder
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import engines
-from edge_runtime.bundle import open_bundle
+from edge_runtime.bundle import open_photometers
 from edge_runtime.counts import Stretch
 from edge_runtime.errors import InputError
 from edge_runtime.files import check_file
@@ -47,7 +47,7 @@ def read_slices(folder: Path) -> dict[str, np.ndarray]:
 
 def recorded(bundle_folder: Path, folder: Path) -> Stage:
     """`recorded.*`: what the flight loop makes of each slice."""
-    bundle = open_bundle(bundle_folder)
+    bundle = open_photometers(bundle_folder)
     engine = engines.load("litert", bundle.folder)
     flagger, path = Flagger(bundle, engine), folder / "mmia" / "slices.npz"
     found = {name: list(flagger.flag([Stretch(counts, None, 0, 0)])) for name, counts in read_slices(folder).items()}

@@ -13,6 +13,7 @@ from edge_runtime.files import read_json, write_file
 SCHEMA_VERSION = 1
 HOW = ("measured", "emulated", "modelled", "published")
 OPERATIONS = ("==", "<=", "<", ">=")
+TASKS = ("mmia", "minieuso")
 LIMIT = 8 << 20  # bytes of a results file
 FIGURES_LIMIT = 2 << 20  # bytes of the figures' data in it: a report is for reading, not an archive
 
@@ -58,7 +59,10 @@ class Gate:
 
 @dataclass(frozen=True)
 class Results:
-    """What one run of the benchmarks found. `figures` holds the data that the report draws, under one name each."""
+    """What one run of the benchmarks found. `figures` holds the data that the report draws, under one name each.
+
+    `task` is one of TASKS, the instrument whose network was measured; a file without it is of the time when there was only MMIA.
+    """
 
     scale: str
     seed: int
@@ -67,6 +71,7 @@ class Results:
     records: tuple[Record, ...] = ()
     gates: tuple[Gate, ...] = ()
     figures: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "mmia"
 
     def value(self, record_id: str) -> float | int | None:
         """Value of a record, None where there is none of that id or it was not measured."""
@@ -123,7 +128,8 @@ def read_results(path: Path) -> Results:
         scale=door.text(document, "scale"), seed=door.integer(document, "seed"), made=door.text(document, "made"),
         environment=door.mapping(document, "environment"), figures=door.mapping(document, "figures"),
         records=tuple(door.record(item, f"records[{index}]") for index, item in enumerate(door.items(document, "records"))),
-        gates=tuple(door.gate(item, f"gates[{index}]") for index, item in enumerate(door.items(document, "gates"))))
+        gates=tuple(door.gate(item, f"gates[{index}]") for index, item in enumerate(door.items(document, "gates"))),
+        task=door.word(document, "task", "", TASKS) if "task" in document else "mmia")
     door.no_duplicates("records", [record.id for record in results.records])
     door.no_duplicates("gates", [gate.id for gate in results.gates])
     return results

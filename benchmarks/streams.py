@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import engines
-from edge_runtime.bundle import open_bundle
+from edge_runtime.bundle import open_photometers
 from edge_runtime.counts import SAMPLE_TIME
 from edge_runtime.flagging import LIGHT, Candidate
 from edge_runtime.stream import Flagger
@@ -24,7 +24,7 @@ def streams(bundle_folder: Path, scale: str, seed: int) -> Stage:
     """False triggers per hour of live time of each kind of scene, with the exact Poisson interval, and candidates of particle hits beside them."""
     from train.instruments.mmia.scene import simulate
 
-    bundle = open_bundle(bundle_folder)
+    bundle = open_photometers(bundle_folder)
     flagger = Flagger(bundle, engines.load("litert", bundle.folder))
     records, rows = [], []
     for number, scene in enumerate(SCENES):

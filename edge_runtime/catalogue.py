@@ -1,9 +1,11 @@
-"""The catalogue: one JSON object per candidate and line (JSON Lines), in the order of the recording."""
+"""The catalogue: one JSON object per candidate or track and line (JSON Lines), in the order of the recording."""
 
 import json
 from datetime import UTC, datetime, timedelta
 
 from .flagging import Candidate
+from .pixel_stream import FoundTrack
+from .tracking import direction_deg, magnitude, speed_km_s
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -23,6 +25,23 @@ def entry(candidate: Candidate, bundle_sha256: str) -> dict[str, object]:
         "peak_sample": list(candidate.peak_sample),
         "saturated": candidate.saturated,
         "latent": list(candidate.latent),
+        "bundle_sha256": bundle_sha256,
+    }
+
+
+def track_entry(found: FoundTrack, magnitude_zero: float, bundle_sha256: str) -> dict[str, object]:
+    """The fields of a catalogue line of a track. frames: [first, end), of its pixels' brightest; pixels: [row, column] of each; the motion is that
+    across the sky at 100 km altitude, its direction from +row towards +column; the absolute magnitude that of the brightest pixel-frame."""
+    track = found.track
+    return {
+        "utc_start": utc_text(found.utc_start_ns),
+        "utc_end": utc_text(found.utc_end_ns),
+        "frames": [track.frame_start, track.frame_end],
+        "pixels": [list(pixel) for pixel in track.pixels],
+        "speed_km_s": round(speed_km_s(track), 2),
+        "direction_deg": round(direction_deg(track), 1),
+        "magnitude": round(magnitude(track, magnitude_zero), 2),
+        "score": track.score,
         "bundle_sha256": bundle_sha256,
     }
 

@@ -1,7 +1,7 @@
 """Photon counts as they come: gap-free stretches from .npz files, a raw stream on standard input, or an instrument's own reader."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -10,14 +10,14 @@ import numpy as np
 import numpy.typing as npt
 
 from .arrays import Archive, Member, open_npz
-from .errors import InputError, MissingError
+from .errors import InputError
 from .files import check_file
+from .readers import read_installed
 
 CHANNELS = ("337", "uv", "777")  # the order everywhere; a name is the band: 337 nm, 180-230 nm, 777.4 nm
 SAMPLE_TIME = 10e-6
 SAMPLE_TIME_NS = 10_000
 FRAME_SAMPLES = 8320  # one frame of the instrument: 83.2 ms
-READERS = "pixie.readers"  # the entry-point group: name = suffix without dot, value = a function Path -> Iterator[Stretch]
 _LIMIT = 512 << 20  # bytes of one recording: a quarter of an hour of three channels
 _COUNTS_MAX = 65535
 
@@ -56,7 +56,7 @@ def read_counts(path: str | Path) -> Iterator[Stretch]:
     path = Path(path)
     check_file(path, _LIMIT)
     suffix = path.suffix.lower().removeprefix(".")
-    return _npz(path) if suffix == "npz" else _read(_reader(path, suffix), path)
+    return _npz(path) if suffix == "npz" else read_installed(path, suffix, Stretch, "photometer counts")
 
 
 def raw_stretches(stream: IO[bytes]) -> Iterator[Stretch]:
@@ -79,43 +79,6 @@ def raw_stretches(stream: IO[bytes]) -> Iterator[Stretch]:
                          f"bytes ({len(CHANNELS)} channels of uint16); send whole samples")
     if sample == 0:
         raise InputError("-", "stdin", "is empty; send raw little-endian uint16 counts, channels interleaved")
-
-
-def _read(reader: Callable[[Path], Iterator[Stretch]], path: Path) -> Iterator[Stretch]:
-    """What a reader gives of `path`. Its refusals are InputErrors; a plain ValueError or OSError of somebody's own reader becomes one."""
-    try:
-        stretches = reader(path)
-    except (ValueError, OSError) as error:
-        raise _refused(path, error) from error
-    return _passed_on(stretches, path)
-
-
-def _passed_on(stretches: Iterator[Stretch], path: Path) -> Iterator[Stretch]:
-    try:
-        for stretch in stretches:
-            if not isinstance(stretch, Stretch):
-                raise InputError(path, "instrument", f"is another: its reader gives {type(stretch).__name__}, this bundle takes photometer counts")
-            yield stretch
-    except (ValueError, OSError) as error:
-        raise _refused(path, error) from error
-
-
-def _refused(path: Path, error: Exception) -> InputError:
-    return InputError(path, "reader", f"refuses it ({error}); mend the recording, or the reader for {path.suffix}")
-
-
-def _reader(path: Path, suffix: str) -> Callable[[Path], Iterator[Stretch]]:
-    from importlib.metadata import entry_points  # 2 MB, and the board's own formats need no reader
-
-    readers = {point.name: point for point in entry_points(group=READERS)}
-    if suffix not in readers:
-        known = ", ".join(f".{name}" for name in sorted({"npz", *readers}))
-        raise InputError(path, "suffix", f"{path.suffix or 'none'} has no reader; known are {known}, and - for a raw stream")
-    try:
-        reader: Callable[[Path], Iterator[Stretch]] = readers[suffix].load()
-    except (ImportError, AttributeError) as error:  # the module is missing, or the name in it
-        raise MissingError(path, "reader", f"for .{suffix} cannot be loaded ({error}); install it, or convert to .npz") from error
-    return reader
 
 
 def _npz(path: Path) -> Iterator[Stretch]:

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from .arrays import Archive, open_npz
 from .errors import InputError
+from .files import check_file
+from .readers import read_installed
 
 PIXELS = 48  # rows and columns of the focal surface
 FRAME_GTU = 16_384  # a D3 frame is the sum over so many gate time units of 2.5 us
@@ -40,6 +42,19 @@ class FrameStretch:
         if self.sums.dtype != np.uint32 or self.sums.shape != shape or self.masked.dtype != np.bool_ or self.masked.shape != shape:
             found = f"{self.sums.dtype} {list(self.sums.shape)} and {self.masked.dtype} {list(self.masked.shape)}"
             raise ValueError(f"frames are {found}, must be uint32 and bool [n, {PIXELS}, {PIXELS}] with n >= 1")
+
+
+def read_frames(path: str | Path) -> Iterator[FrameStretch]:
+    """The stretches of a recording of the focal surface: an .npz file, or any suffix for which a reader is installed (.root).
+
+    InputError names the file and the field that is wrong.
+    """
+    if str(path) == "-":
+        raise InputError("-", "stdin", "is no way for frames: give a .root or .npz file")
+    path = Path(path)
+    check_file(path, _LIMIT)
+    suffix = path.suffix.lower().removeprefix(".")
+    return read_npz_frames(path) if suffix == "npz" else read_installed(path, suffix, FrameStretch, "frames of a focal surface")
 
 
 def read_npz_frames(path: Path) -> Iterator[FrameStretch]:

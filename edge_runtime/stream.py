@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from .bundle import Bundle
+from .bundle import PhotometerBundle
 from .counts import Stretch
 from .engines import Engine
 from .flagging import Candidate, Candidates
@@ -17,7 +17,7 @@ class Flagger:
     `windows` and `samples` count what was seen, over all recordings.
     """
 
-    def __init__(self, bundle: Bundle, engine: Engine) -> None:
+    def __init__(self, bundle: PhotometerBundle, engine: Engine) -> None:
         self.windows = 0
         self.samples = 0
         self._run = engine.run

@@ -6,13 +6,13 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .cli import Outcome, Verb, progress
 from .errors import InputError, PixieError
 
 if TYPE_CHECKING:
-    from .bundle import Bundle, Verification
+    from .bundle import Bundle, PhotometerBundle, PixelBundle, Verification
     from .engines import Engine
 
 _MODULE_OF_ENGINE = {"litert": "ai_edge_litert", "tflite-runtime": "tflite_runtime"}  # the order in which an engine is chosen
@@ -26,8 +26,9 @@ def _verify_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _flag_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("bundle", metavar="BUNDLE", type=Path, help="the bundle's folder")
-    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="recording: .npz with counts uint16 [3, n], a suffix for which a reader "
-                        "is installed (.fits, .cdf), or - for raw little-endian uint16, channels interleaved, on stdin")
+    parser.add_argument("inputs", metavar="INPUT", nargs="+", help="recording: .npz with counts uint16 [3, n] of the photometers or sums uint32 "
+                        "[n, 48, 48] of the focal surface, a suffix for which a reader is installed (.fits, .cdf, .root), or - for raw "
+                        "little-endian uint16 photometer counts, channels interleaved, on stdin")
     parser.add_argument("--engine", choices=_ENGINES, help="else the first installed of litert, tflite-runtime, reference")
     parser.add_argument("--out", metavar="CATALOGUE.jsonl", type=Path, help="write the catalogue here, whole or not at all; else to stdout")
 
@@ -50,9 +51,7 @@ def _run_verify(arguments: argparse.Namespace) -> Outcome:
 
 def _run_flag(arguments: argparse.Namespace) -> Outcome:
     from .bundle import check_graph, open_bundle
-    from .catalogue import entry, line
-    from .counts import read_counts
-    from .stream import Flagger
+    from .catalogue import line
 
     if arguments.inputs.count("-") > 1:
         raise InputError("command line", "INPUT", "- is there twice; a stream can be read once")
@@ -60,33 +59,92 @@ def _run_flag(arguments: argparse.Namespace) -> Outcome:
         _check_out(arguments.out, arguments.bundle, arguments.inputs)
     bundle = open_bundle(arguments.bundle)
     check_graph(bundle)
-    recordings = [(source, read_counts(source)) for source in arguments.inputs]  # a file that is bad is known before an engine is loaded
+    read, begin = _task(bundle)
+    recordings = [(source, read(source)) for source in arguments.inputs]  # a file that is bad is known before an engine is loaded
     name = arguments.engine or _chosen_engine()
     if arguments.engine is None and name != "litert":
         print(f"pixie: note: engine {name} runs, because ai-edge-litert is not installed", file=sys.stderr)
     engine = _load(bundle, name)
     _self_test(bundle, engine)
-    flagger = Flagger(bundle, engine)
-    candidates: list[dict[str, object]] = []
+    found: list[dict[str, object]] = []
     inputs: list[dict[str, object]] = []
-    total = 0
+    task = begin(engine)
     with _catalogue(arguments) as write:
         for source, stretches in recordings:
-            windows, samples, found = flagger.windows, flagger.samples, 0
-            for candidate in flagger.flag(stretches):
-                found += 1
-                fields = entry(candidate, bundle.sha256)
+            lines = 0
+            for fields in task.entries(stretches):
+                lines += 1
                 write(line(fields))
                 if arguments.json:
-                    candidates.append(fields)
-            samples, windows = flagger.samples - samples, flagger.windows - windows
-            inputs.append({"input": source, "samples": samples, "windows": windows, "candidates": found})
-            total += found
-            progress(f"{source}: {samples} samples, {found} candidates")
-    summary = f"{total} candidates in {flagger.windows} windows of {len(inputs)} recordings, engine {engine.name}: {arguments.out}"
+                    found.append(fields)
+            seen = task.seen()
+            inputs.append({"input": source, **seen, task.word: lines})
+            progress(f"{source}: {', '.join(f'{value} {key}' for key, value in seen.items() if isinstance(value, int))}, {lines} {task.word}")
+    total = sum(int(str(one[task.word])) for one in inputs)
+    windows = sum(int(str(one["windows"])) for one in inputs)
+    summary = f"{total} {task.word} in {windows} windows of {len(inputs)} recordings, engine {engine.name}: {arguments.out}"
     document = {"bundle": str(bundle.folder), "bundle_sha256": bundle.sha256, "engine": dict(engine.description), "inputs": inputs,
-                "catalogue": None if arguments.out is None else str(arguments.out), "candidates": candidates}
+                "catalogue": None if arguments.out is None else str(arguments.out), task.word: found}
     return Outcome("" if arguments.out is None else summary, document)
+
+
+def _task(bundle: "PhotometerBundle | PixelBundle") -> tuple[Callable[[str], Any], Callable[["Engine"], "_Photometers | _Pixels"]]:
+    """How recordings for a bundle are read, and what flags them on an engine."""
+    from .bundle import PixelBundle
+
+    if isinstance(bundle, PixelBundle):
+        from .frames import read_frames
+
+        return read_frames, lambda engine: _Pixels(bundle, engine)
+    from .counts import read_counts
+
+    return read_counts, lambda engine: _Photometers(bundle, engine)
+
+
+class _Photometers:
+    """Candidates of photometer counts."""
+
+    word = "candidates"
+
+    def __init__(self, bundle: "PhotometerBundle", engine: "Engine") -> None:
+        from .stream import Flagger
+
+        self._flagger, self._sha256 = Flagger(bundle, engine), bundle.sha256
+        self._windows = self._samples = 0
+
+    def entries(self, stretches: Any) -> Iterator[dict[str, object]]:
+        from .catalogue import entry
+
+        self._windows, self._samples = self._flagger.windows, self._flagger.samples
+        for candidate in self._flagger.flag(stretches):
+            yield entry(candidate, self._sha256)
+
+    def seen(self) -> dict[str, object]:
+        """What there was in the last recording."""
+        return {"samples": self._flagger.samples - self._samples, "windows": self._flagger.windows - self._windows}
+
+
+class _Pixels:
+    """Tracks on the focal surface."""
+
+    word = "tracks"
+
+    def __init__(self, bundle: "PixelBundle", engine: "Engine") -> None:
+        from .pixel_stream import PixelFlagger
+
+        self._flagger, self._bundle = PixelFlagger(bundle.settings, engine), bundle
+        self._windows = self._frames = 0
+
+    def entries(self, stretches: Any) -> Iterator[dict[str, object]]:
+        from .catalogue import track_entry
+
+        self._windows, self._frames = self._flagger.windows, self._flagger.frames
+        for found in self._flagger.flag(stretches):
+            yield track_entry(found, self._bundle.settings.magnitude_zero, self._bundle.sha256)
+
+    def seen(self) -> dict[str, object]:
+        """What there was in the last recording; masked: pixel-frames by reason."""
+        return {"frames": self._flagger.frames - self._frames, "windows": self._flagger.windows - self._windows, "masked": dict(self._flagger.masker.counts)}
 
 
 def _check_out(out: Path, bundle: Path, inputs: list[str]) -> None:
@@ -155,5 +213,5 @@ def _verdict(check: "Verification") -> str:
 
 VERIFY = Verb("verify", "check a bundle: schema, SHA-256 of every file, golden vectors re-run", "verify out/demo/bundle",
               _verify_arguments, _run_verify)
-FLAG = Verb("flag", "flag light in recordings: counts to a catalogue of candidates", "flag out/demo/bundle scene.npz --out catalogue.jsonl",
+FLAG = Verb("flag", "flag light or meteors in recordings: counts to a catalogue", "flag out/demo/bundle scene.npz --out catalogue.jsonl",
             _flag_arguments, _run_flag)

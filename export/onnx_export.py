@@ -1,4 +1,4 @@
-"""Brevitas to QCDQ ONNX: the three networks of a run as files in which every weight, bias and scale is the integer or float32 that was trained."""
+"""Brevitas to QCDQ ONNX: the networks of a run as files in which every weight, bias and scale is the integer or float32 that was trained."""
 
 import warnings
 from collections.abc import Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_runtime.files import new_file
+from edge_runtime.pixels import FOCAL_PIXELS, WINDOW_FRAMES
 from edge_runtime.preprocess import WINDOW_SAMPLES, anscombe_tables
 
 if TYPE_CHECKING:
@@ -18,8 +19,9 @@ OUTPUTS = {
     "encoder": ("posterior_mean", "logits"),
     "decoder": ("reconstruction",),
     "whole": ("posterior_mean", "posterior_log_variance", "logits", "reconstruction"),
+    "pixels": ("logit",),
 }
-INPUTS = {"encoder": "counts", "decoder": "latents", "whole": "counts"}
+INPUTS = {"encoder": "counts", "decoder": "latents", "whole": "counts", "pixels": "codes"}
 _OPSET = 17
 
 
@@ -38,18 +40,34 @@ def export_onnx(module: "nn.Module", example_input: "torch.Tensor", path: Path, 
 
 
 def modules_of_run(run: "Run") -> "dict[str, tuple[nn.Module, torch.Tensor]]":
-    """The networks "encoder" (flies), "decoder" and "whole" of a run in eval mode, each with an example input.
+    """The networks of a run in eval mode, each with an example input; the first one flies: "encoder", "decoder" and "whole", or "pixels" alone.
 
     Encoder and whole take float32 [1, 3, 1040], (code + 128) * scale of the preprocessing; the decoder float32 [1, latent] on the grid of the
-    posterior mean. Outputs are tuples in the order of OUTPUTS, float32 on their grids.
+    posterior mean. Pixels takes float32 [1, 48, 2304], code * scale of the preprocessing. Outputs are tuples in the order of OUTPUTS, float32 on their grids.
     """
+    from train.configuration import task_of
+
+    return _pixel_modules(run) if task_of(run.configuration) == "minieuso" else _photometer_modules(run)
+
+
+def _pixel_modules(run: "Run") -> "dict[str, tuple[nn.Module, torch.Tensor]]":
+    import torch
+
+    from train.pixels.training import PixelSystem
+
+    system = PixelSystem(run.configuration, "quantised")
+    system.load_arrays(run.quantised)
+    return {"pixels": (system.network.eval(), torch.zeros(1, WINDOW_FRAMES, FOCAL_PIXELS))}
+
+
+def _photometer_modules(run: "Run") -> "dict[str, tuple[nn.Module, torch.Tensor]]":
     import torch
     from torch import nn
 
-    from train.loop import System
     from train.models.layers import real
+    from train.photometers import PhotometerSystem
 
-    system = System(run.configuration, "quantised", anscombe_tables())
+    system = PhotometerSystem(run.configuration, "quantised", anscombe_tables())
     system.load_arrays(run.quantised)
     encoder, decoder = system.network.encoder, system.network.decoder
 

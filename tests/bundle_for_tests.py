@@ -8,7 +8,8 @@ from edge_runtime.bundle import FLOWN
 from edge_runtime.flagging import CLASSES, Thresholds
 from edge_runtime.graph import Graph, Operator, Tensor
 from edge_runtime.preprocess import WINDOW_SAMPLES, anscombe_tables
-from export.write_bundle import extreme_inputs, write_manifest, write_network
+from export.photometer_manifest import extreme_inputs, photometer_fields
+from export.write_bundle import write_manifest, write_network
 
 THRESHOLDS = Thresholds(flag=0, hits=-600, minimum_duration=1, refractory=WINDOW_SAMPLES)
 KERNEL = 16  # samples that one convolution output sums: a boxcar
@@ -69,7 +70,8 @@ def make_bundle(folder: Path, thresholds: Thresholds = THRESHOLDS) -> Path:
     quiet = np.random.default_rng(2).poisson((0.4, 2.0, 0.4), (6, WINDOW_SAMPLES, 3)).astype(np.uint16).transpose(0, 2, 1)
     scenes = anscombe_tables().quantise(quiet).transpose(0, 2, 1)[:, None]
     golden = np.concatenate([scenes, extreme_inputs(1)])
-    write_manifest(folder, graph, anscombe_tables(), golden, thresholds, {"scenes": 0, "seed": 0}, {"numpy": np.__version__}, 7)
+    fields = photometer_fields(graph, anscombe_tables(), thresholds, {"scenes": 0, "seed": 0})
+    write_manifest(folder, graph, fields, golden, {"numpy": np.__version__}, 7)
     assert all((folder / name).is_file() for name in FLOWN)
     return folder
 

@@ -17,13 +17,15 @@ import numpy as np
 
 from edge_runtime.errors import InputError
 
-from .configuration import Configuration, ModelConfiguration
-from .run_folder import check_shapes, float_shapes, range_shapes, read_arrays
+from .configuration import AnyConfiguration
+from .run_folder import check_shapes, read_arrays
+from .shapes import AnyModel, float_shapes, range_shapes, trunk_shapes
 
 CHECKPOINT = "checkpoint.npz"
 PHASES = ("trunk", "quantised", "float_twin")
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
-UNTRAINED = (".running_mean", ".running_var", ".num_batches_tracked", "encoder.trunk.counts.range_log2")  # ends of names that Adam has no state for
+# Ends of names that Adam has no state for.
+UNTRAINED = (".running_mean", ".running_var", ".num_batches_tracked", "encoder.trunk.counts.range_log2", "codes.range_log2")
 _REMEDY = "train again"
 
 
@@ -37,7 +39,7 @@ class Checkpoint:
     parts: dict[str, dict[str, np.ndarray]]
 
 
-def read_checkpoint(folder: Path, configuration: Configuration) -> Checkpoint | None:
+def read_checkpoint(folder: Path, configuration: AnyConfiguration) -> Checkpoint | None:
     """The checkpoint of a run, None where no epoch was finished; InputError where it is damaged or of another configuration."""
     path = Path(folder) / CHECKPOINT
     if not os.path.lexists(path):  # a dangling link is no "none": training would begin again and replace it
@@ -60,23 +62,12 @@ def read_checkpoint(folder: Path, configuration: Configuration) -> Checkpoint | 
     return Checkpoint(phase, epoch, history, parts)
 
 
-def trunk_shapes(model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
-    """`float_shapes`, and the batch normalisation that only the trunk has."""
-    norms = {f"encoder.trunk.layers.{2 * index}": width for index, width in enumerate(model.channels)}
-    norms |= {f"decoder.widen.{2 * index}": width for index, width in enumerate(model.decoder_channels[1:])}
-    shapes = float_shapes(model)
-    for name, width in norms.items():
-        shapes |= {f"{name}.norm.{part}": (width,) for part in ("weight", "bias", "running_mean", "running_var")}
-        shapes[f"{name}.norm.num_batches_tracked"] = ()
-    return shapes
-
-
-def _shapes(phase: int, model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
+def _shapes(phase: int, model: AnyModel) -> dict[str, tuple[int, ...]]:
     """Of the network that a phase leaves behind."""
     return float_shapes(model) | (range_shapes(model) if PHASES[phase] == "quantised" else {})
 
 
-def _place(path: Path, values: np.ndarray | None, configuration: Configuration) -> tuple[int, int, list[dict[str, Any]]]:
+def _place(path: Path, values: np.ndarray | None, configuration: AnyConfiguration) -> tuple[int, int, list[dict[str, Any]]]:
     if values is None or values.dtype != np.uint8:
         raise InputError(path, "place", f"is missing or no uint8; {_REMEDY}")
     try:

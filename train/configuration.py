@@ -13,7 +13,6 @@ from edge_runtime.files import read_bytes
 from edge_runtime.preprocess import WINDOW_SAMPLES
 
 OBSERVATION_MODELS = ("poisson", "gaussian", "optimal_gaussian", "beta")
-DEFAULT = Path(__file__).with_name("configurations") / "demo.toml"
 
 
 def _bounded(low: float, high: float, default: Any) -> Any:
@@ -35,7 +34,7 @@ class ModelConfiguration:
 
 
 @dataclass(frozen=True)
-class TrainingConfiguration:
+class Schedule:
     """One trunk of float epochs, then two tails of the same length: quantisation-aware, and its float twin."""
 
     trunk_epochs: int = _bounded(0, 100_000, 8)
@@ -44,10 +43,16 @@ class TrainingConfiguration:
     learning_rate: float = _bounded(1e-8, 1.0, 1e-2)
     tail_learning_rate: float = _bounded(1e-8, 1.0, 1e-3)
     weight_decay: float = _bounded(0.0, 10.0, 0.1)
+    threads: int = _bounded(1, 256, 2)
+
+
+@dataclass(frozen=True)
+class TrainingConfiguration(Schedule):
+    """The schedule, and the weights of the autoencoder's loss."""
+
     beta: float = _bounded(0.0, 1e6, 1.0)
     warm_up_epochs: int = _bounded(0, 100_000, 3)
     classification_weight: float = _bounded(0.0, 1e6, 1.0)
-    threads: int = _bounded(1, 256, 2)
 
 
 @dataclass(frozen=True)
@@ -85,35 +90,120 @@ class Configuration:
 
     def to_document(self) -> dict[str, Any]:
         """The record as plain JSON values; `configuration_from_document` gives it back."""
-        document = dataclasses.asdict(self)
-        document["model"] = {name: list(value) if isinstance(value, tuple) else value for name, value in document["model"].items()}
-        return document
+        return _plain(self)
 
 
-def read_configuration(path: Path | None = None, seed: int | None = None, epochs: int | None = None) -> Configuration:
-    """The configuration of a TOML file (the demo's where `path` is None), with the command line's seed and number of trunk epochs.
+@dataclass(frozen=True)
+class PixelModelConfiguration:
+    """Sizes of the pixel network: widths of its hidden layers."""
+
+    hidden: tuple[int, ...] = _bounded(1, 1024, (64, 32))
+
+
+@dataclass(frozen=True)
+class PixelSchedule(Schedule):
+    """The schedule of the pixel network; `smoothing`: labels are that far from 0 and 1, so that logits stay in reach of eight bits."""
+
+    trunk_epochs: int = _bounded(0, 100_000, 10)
+    tail_epochs: int = _bounded(1, 100_000, 4)
+    batch: int = _bounded(1, 65_536, 256)
+    weight_decay: float = _bounded(0.0, 10.0, 0.01)
+    threads: int = _bounded(1, 256, 1)  # layers so small gain nothing from more
+    smoothing: float = _bounded(0.0, 0.4, 0.002)
+
+
+@dataclass(frozen=True)
+class PixelDataConfiguration:
+    """Windows of each session to learn from, nights of each to fix thresholds on. Splits are by session: sessions in neither list are for tests."""
+
+    sessions: tuple[int, ...] = _bounded(5, 14, (5, 6, 8, 9, 11))
+    meteors: int = _bounded(1, 1_000_000, 1_500)
+    others: int = _bounded(1, 10_000_000, 15_000)
+    calibration_sessions: tuple[int, ...] = _bounded(5, 14, (7, 13))
+    calibration_frames: int = _bounded(3_200, 10_000_000, 6_400)
+
+
+@dataclass(frozen=True)
+class PixelThresholdConfiguration:
+    """How thresholds are fixed on calibration sessions: share of pixel-windows without a meteor that may be flagged, false tracks per night of 45 minutes."""
+
+    false_flags: float = _bounded(1e-7, 0.1, 1e-4)
+    false_tracks: float = _bounded(0.0, 1e6, 1.0)
+
+
+@dataclass(frozen=True)
+class PixelConfiguration:
+    """As `Configuration`, of the pixels of Mini-EUSO."""
+
+    seed: int = _bounded(0, 2**32 - 1, 0)
+    model: PixelModelConfiguration = field(default_factory=PixelModelConfiguration)
+    training: PixelSchedule = field(default_factory=PixelSchedule)
+    data: PixelDataConfiguration = field(default_factory=PixelDataConfiguration)
+    threshold: PixelThresholdConfiguration = field(default_factory=PixelThresholdConfiguration)
+
+    def to_document(self) -> dict[str, Any]:
+        """The record as plain JSON values; `configuration_from_document` gives it back."""
+        return _plain(self)
+
+
+AnyConfiguration = Configuration | PixelConfiguration
+_KINDS: dict[str, type[AnyConfiguration]] = {"mmia": Configuration, "minieuso": PixelConfiguration}
+TASKS = tuple(_KINDS)
+
+
+def task_of(configuration: AnyConfiguration) -> str:
+    """The word for what is trained: "mmia" or "minieuso"."""
+    return next(task for task, kind in _KINDS.items() if isinstance(configuration, kind))
+
+
+def read_configuration(path: Path | None = None, seed: int | None = None, epochs: int | None = None, task: str = "mmia") -> Any:
+    """The configuration of a TOML file (the task's demo where `path` is None), with the command line's seed and number of trunk epochs.
 
     InputError where the file cannot be read, a key is unknown (the nearest one is named), or a value is of the wrong type, not finite or out of range.
     """
-    path = Path(path) if path is not None else DEFAULT
+    path = Path(path) if path is not None else settings_file(task, "demo")
     try:
         document = tomllib.loads(read_bytes(path, limit=1 << 20).decode())
     except (ValueError, RecursionError) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-        raise InputError(path, "TOML", f"cannot be read ({error}); see train/configurations/demo.toml for the form") from error
+        raise InputError(path, "TOML", f"cannot be read ({error}); see train/configurations/{task}_demo.toml for the form") from error
     if seed is not None:
         document["seed"] = seed
     if epochs is not None:
         training = document.setdefault("training", {})
         if isinstance(training, dict):
             training["trunk_epochs"] = epochs
-    return configuration_from_document(document, path)
+    return configuration_from_document(document, path, task)
 
 
-def configuration_from_document(document: dict[str, Any], file: object) -> Configuration:
+def settings_file(task: str, word: str) -> Path:
+    """The settings that come with Pixie: `word` is "demo" or "full"."""
+    return Path(__file__).with_name("configurations") / f"{task}_{word}.toml"
+
+
+def configuration_from_document(document: dict[str, Any], file: object, task: str = "mmia") -> Any:
     """A checked record from plain values, missing ones at their defaults; InputError names `file` and the field."""
-    configuration = _record(Configuration, document, file, "")
-    _check_model(configuration.model, file)
+    configuration = _record(_KINDS[task], document, file, "")
+    if isinstance(configuration, Configuration):
+        _check_model(configuration.model, file)
+    else:
+        _check_sessions(configuration.data, file)
     return configuration
+
+
+def _plain(record: Any) -> dict[str, Any]:
+    """A record of records as JSON values: tuples are lists there."""
+    return {name: _plain(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
+            for name, value in vars(record).items()}
+
+
+def _check_sessions(data: PixelDataConfiguration, file: object) -> None:
+    for name in ("sessions", "calibration_sessions"):
+        for index, session in enumerate(getattr(data, name)):
+            if session == 10:
+                raise InputError(file, f"data.{name}[{index}]", "is 10, which the study left out; known are 5 to 9 and 11 to 14")
+    both = set(data.sessions) & set(data.calibration_sessions)
+    if both:
+        raise InputError(file, "data.calibration_sessions", f"hold {min(both)}, which data.sessions hold too; thresholds come from sessions not learned from")
 
 
 def _record(kind: Any, document: Any, file: object, prefix: str) -> Any:

@@ -10,9 +10,9 @@ from edge_runtime.flagging import CLASSES, LIGHT, STEPS, score_table
 from edge_runtime.preprocess import anscombe_tables
 
 from .configuration import ThresholdConfiguration
-from .loop import System, network_input
 from .losses import kl
 from .models.layers import scale_of
+from .photometers import PhotometerSystem, network_input
 from .run_folder import Run
 from .windows import WindowSet, balanced_test
 
@@ -41,7 +41,7 @@ class Answers:
 def answers(run: Run, kind: str, counts: np.ndarray) -> Answers:
     """What the network `kind`, "quantised" or "float_twin", of a run says of counts uint16 [n, 3, 1040], in torch, in eval mode."""
     tables = anscombe_tables()
-    system = System(run.configuration, kind, tables)
+    system = PhotometerSystem(run.configuration, kind, tables)
     system.load_arrays(run.quantised if kind == "quantised" else run.float_twin)
     system.eval()
     scale = logit_scale(run.configuration, run.quantised)
@@ -64,7 +64,7 @@ def answers(run: Run, kind: str, counts: np.ndarray) -> Answers:
 
 def logit_scale(configuration: Any, quantised: dict[str, np.ndarray]) -> float:
     """Scale of the quantised network's logits: real logit per code."""
-    system = System(configuration, "quantised", anscombe_tables())
+    system = PhotometerSystem(configuration, "quantised", anscombe_tables())
     system.load_arrays(quantised)
     return scale_of(system.network.encoder.head[-1])
 

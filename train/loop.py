@@ -9,7 +9,7 @@ import math
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -17,34 +17,20 @@ from torch import nn
 
 from edge_runtime.cli import progress
 from edge_runtime.errors import InputError
-from edge_runtime.preprocess import CountTables, anscombe_tables
 
-from . import losses, run_folder
+from . import run_folder
 from .checkpoint import CHECKPOINT, MOMENTS, PHASES, read_checkpoint
-from .configuration import Configuration
-from .models.cvae import BANDS, Cvae
-from .models.layers import FloatLayers, Layers, NormalisedLayers, QuantisedLayers, fold, load_float_state, load_state, measure_ranges
+from .configuration import AnyConfiguration
+from .models.layers import fold, load_float_state, load_state, measure_ranges
 
 RANGE_WINDOWS = 2048  # windows of the range calibration
 _BREVITAS_RANGE = ".act_quant.fused_activation_quant_proxy.tensor_quant.scaling_impl.value"
 
 
-@dataclass(frozen=True)
-class TrainingSet:
-    """Windows to learn from: counts uint16 [w, 3, 1040], label int8 [w] (index in CLASSES, -1 for light too weak to name)."""
-
-    counts: np.ndarray
-    label: np.ndarray
-
-
 class System(nn.Module):
-    """Everything that has parameters: the autoencoder and its observation model (a learned sigma or concentration)."""
+    """Everything that has parameters; `network` is what becomes integers, and its parameters bear the names of the run folder."""
 
-    def __init__(self, configuration: Configuration, kind: str, tables: CountTables) -> None:
-        super().__init__()
-        layers: Layers = {"trunk": NormalisedLayers, "float_twin": FloatLayers}[kind]() if kind != "quantised" else QuantisedLayers(tables.scale)
-        self.network = Cvae(configuration.model, layers)
-        self.observation = losses.MODELS[configuration.model.observation]()
+    network: nn.Module
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Parameters by the names of the run folder, float32."""
@@ -55,9 +41,29 @@ class System(nn.Module):
         load_state(self, {name: torch.from_numpy(arrays[_public_name(name)].copy()) for name in self.state_dict()})
 
 
-def network_input(counts: np.ndarray, tables: CountTables) -> torch.Tensor:
-    """What the network takes for `counts` uint16 [b, 3, t]: float32 [b, 3, t], unsigned codes times the scale."""
-    return torch.from_numpy(tables.dequantise(tables.quantise(counts)))
+class TrainingSet(Protocol):
+    """What a network learns from, and how: the part of training that differs from task to task."""
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        ...
+
+    def system(self, configuration: Any, kind: str) -> System:
+        """A fresh system: "trunk", "quantised" or "float_twin"."""
+        ...
+
+    def feed(self, network: nn.Module, configuration: Any, chosen: np.ndarray) -> None:
+        """Run the windows of index `chosen` through a network, for its ranges to be measured."""
+        ...
+
+    def loss(self, system: Any, configuration: Any, chosen: np.ndarray, generator: torch.Generator,
+             progress_made: float) -> tuple[torch.Tensor, dict[str, float]]:
+        """Mean loss of a batch, and sums over its windows for the history; `progress_made`: float epochs done, parts of one included."""
+        ...
+
+    def row(self, sums: dict[str, float]) -> dict[str, float]:
+        """The history's columns of an epoch from its sums."""
+        ...
 
 
 @dataclass
@@ -72,7 +78,7 @@ class _State:
     history: list[dict[str, Any]] = field(default_factory=list)
 
 
-def train(configuration: Configuration, folder: Path, data: TrainingSet, stop_after: int | None = None) -> bool:
+def train(configuration: AnyConfiguration, folder: Path, data: TrainingSet, stop_after: int | None = None) -> bool:
     """Train into the started run `folder`, from its checkpoint where it has one; True when every phase is done.
 
     `stop_after` ends the work after so many epochs, as an interruption would. Writes checkpoint.npz after each epoch, and at the end
@@ -81,23 +87,22 @@ def train(configuration: Configuration, folder: Path, data: TrainingSet, stop_af
     settings = configuration.training
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(True)
-    tables = anscombe_tables()
-    state = _restore(configuration, folder, tables)
+    state = _restore(configuration, folder, data)
     lengths = (settings.trunk_epochs, settings.tail_epochs, settings.tail_epochs)
     done_now = 0
     while state.phase < len(PHASES):
         if stop_after is not None and done_now == stop_after:
             return False
         if state.epoch == lengths[state.phase]:
-            _finish_phase(state, configuration, data, tables)
+            _finish_phase(state, configuration, data)
             continue
         absolute = state.epoch + (settings.trunk_epochs if state.phase else 0)
-        row = _epoch(state, configuration, data, tables, absolute, lengths[state.phase])
+        row = _epoch(state, configuration, data, absolute, lengths[state.phase])
         state.epoch += 1
         state.history.append(row)
         done_now += 1
-        progress(f"{row['phase']} {state.epoch}/{lengths[state.phase]}: loss {row['loss']:.4f}, kl {row['kl']:.1f} nats, "
-                 f"cross entropy {row['cross_entropy']:.4f}, accuracy {row['accuracy']:.3f}, {row['seconds']:.0f} s")
+        told = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, float) and name not in ("beta", "learning_rate", "seconds"))
+        progress(f"{row['phase']} {state.epoch}/{lengths[state.phase]}: {told}, {row['seconds']:.0f} s")
         _save(state, folder)
     run_folder.write_arrays(folder / "quantised.npz", state.finished["quantised"])
     run_folder.write_arrays(folder / "float_twin.npz", state.finished["float_twin"])
@@ -105,93 +110,64 @@ def train(configuration: Configuration, folder: Path, data: TrainingSet, stop_af
     return True
 
 
-def _start_phase(state: _State, configuration: Configuration, tables: CountTables) -> None:
+def _start_phase(state: _State, configuration: AnyConfiguration, data: TrainingSet) -> None:
     """A fresh system and optimiser for the phase that `state` is in."""
-    kind = PHASES[state.phase]
     torch.manual_seed(configuration.seed)
-    state.system = System(configuration, kind, tables)
+    state.system = data.system(configuration, PHASES[state.phase])
     trained = [parameter for parameter in state.system.parameters() if parameter.requires_grad]
     # Weights decay; biases, gains and ranges, one number per channel or tensor, say how large things are and must not shrink.
     groups = [{"params": [parameter for parameter in trained if parameter.ndim > 1], "weight_decay": configuration.training.weight_decay},
               {"params": [parameter for parameter in trained if parameter.ndim < 2], "weight_decay": 0.0}]
     state.optimiser = torch.optim.AdamW(groups, lr=configuration.training.learning_rate)
-    if kind == "trunk":
-        # The decoder starts from the dark, not from one count per sample: the first epochs are not spent on the mean rate.
-        with torch.no_grad():
-            state.system.network.decoder.widen[-2].bias.fill_(-1.0)  # type: ignore[operator,union-attr]
 
 
-def _finish_phase(state: _State, configuration: Configuration, data: TrainingSet, tables: CountTables) -> None:
+def _finish_phase(state: _State, configuration: AnyConfiguration, data: TrainingSet) -> None:
     if state.system is None:  # a trunk of 0 epochs
-        _start_phase(state, configuration, tables)
+        _start_phase(state, configuration, data)
     assert state.system is not None
     state.finished[PHASES[state.phase]] = _arrays_of_state(fold(state.system)) if state.phase == 0 else state.system.arrays()
     trunk = state.finished["trunk"]
     state.phase, state.epoch = state.phase + 1, 0
     if state.phase == len(PHASES):
         return
-    _start_phase(state, configuration, tables)
-    float_system = System(configuration, "float_twin", tables)
+    _start_phase(state, configuration, data)
+    float_system = data.system(configuration, "float_twin")
     float_system.load_arrays(trunk)
     if PHASES[state.phase] == "float_twin":
         state.system.load_arrays(trunk)
         return
-    chosen = np.random.default_rng([configuration.seed, 1]).permutation(len(data.label))[:RANGE_WINDOWS]
-    ranges = _ranges(float_system, data.counts[np.sort(chosen)], configuration, tables)
-    load_float_state(state.system, float_system.state_dict(), ranges)
+    chosen = np.sort(np.random.default_rng([configuration.seed, 1]).permutation(len(data))[:RANGE_WINDOWS])
+    ranges = measure_ranges(float_system.network, lambda network: data.feed(network, configuration, chosen))
+    load_float_state(state.system, float_system.state_dict(), {f"network.{name}": value for name, value in ranges.items()})
 
 
-def _ranges(system: System, counts: np.ndarray, configuration: Configuration, tables: CountTables) -> dict[str, float]:
-    def feed(network: nn.Module) -> None:
-        generator = torch.Generator().manual_seed(configuration.seed)
-        for start in range(0, len(counts), 256):
-            batch = network_input(counts[start:start + 256], tables)
-            network(batch, torch.randn(len(batch), configuration.model.latent, generator=generator))
-    return {f"network.{name}": value for name, value in measure_ranges(system.network, feed).items()}
-
-
-def _epoch(state: _State, configuration: Configuration, data: TrainingSet, tables: CountTables, absolute: int, length: int) -> dict[str, Any]:
+def _epoch(state: _State, configuration: AnyConfiguration, data: TrainingSet, absolute: int, length: int) -> dict[str, Any]:
     """One pass over `data`; the row of the history. `absolute` seeds order and noise, `length` is the phase's number of epochs."""
     if state.system is None:
-        _start_phase(state, configuration, tables)
+        _start_phase(state, configuration, data)
     system, optimiser = state.system, state.optimiser
     assert system is not None and optimiser is not None
     settings, started = configuration.training, time.perf_counter()
-    order = np.random.default_rng([configuration.seed, 2, absolute]).permutation(len(data.label))
+    order = np.random.default_rng([configuration.seed, 2, absolute]).permutation(len(data))
     generator = torch.Generator().manual_seed(int(np.random.SeedSequence([configuration.seed, 3, absolute]).generate_state(1)[0]))
     steps = math.ceil(len(order) / settings.batch)
-    beta_end = settings.warm_up_epochs * steps
-    totals, named_total = dict.fromkeys(("loss", "log_likelihood", "kl", "cross_entropy", "correct"), 0.0), 0
+    sums: dict[str, float] = {"loss": 0.0}
     system.train()
     for step in range(steps):
         chosen = order[step * settings.batch:(step + 1) * settings.batch]
-        counts, labels = data.counts[chosen], torch.from_numpy(data.label[chosen].astype(np.int64))
-        noise = torch.randn(len(chosen), configuration.model.latent, generator=generator)
-        beta = settings.beta * min(1.0, (absolute * steps + step + 1) / beta_end if beta_end else 1.0)
         for group in optimiser.param_groups:
             group["lr"] = _learning_rate(settings, state.phase, (state.epoch * steps + step) / (length * steps), state.epoch * steps + step)
-        posterior, pre_activation = system.network(network_input(counts, tables), noise)
-        log_likelihood = system.observation.log_likelihood(pre_activation, torch.from_numpy(counts.astype(np.float32)))
-        divergence, classes = losses.kl(posterior), losses.cross_entropy(posterior.logits, labels)
-        loss = (beta * divergence - log_likelihood).mean() / (BANDS * counts.shape[2]) + settings.classification_weight * classes
+        loss, told = data.loss(system, configuration, chosen, generator, absolute + (step + 1) / steps)
         if not torch.isfinite(loss):
             raise InputError("configuration", "training.learning_rate", f"the loss became {float(loss)} in epoch {absolute}; choose a smaller learning rate")
         optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(system.parameters(), 5.0)
         optimiser.step()
-        named = int((labels >= 0).sum())
-        named_total += named
-        totals["loss"] += loss.item() * len(chosen)
-        totals["log_likelihood"] += log_likelihood.sum().item()
-        totals["kl"] += divergence.sum().item()
-        totals["cross_entropy"] += classes.item() * named
-        totals["correct"] += (posterior.logits.argmax(1) == labels).sum().item()
-    each, named_total = len(order), max(named_total, 1)
-    return {"phase": PHASES[state.phase], "epoch": state.epoch, "windows": each, "beta": beta, "learning_rate": optimiser.param_groups[0]["lr"],
-            "loss": totals["loss"] / each, "elbo": (totals["log_likelihood"] - totals["kl"]) / each, "log_likelihood": totals["log_likelihood"] / each,
-            "kl": totals["kl"] / each, "cross_entropy": totals["cross_entropy"] / named_total, "accuracy": totals["correct"] / named_total,
-            "seconds": round(time.perf_counter() - started, 3)}
+        for name, value in (("loss", loss.item() * len(chosen)), *told.items()):
+            sums[name] = sums.get(name, 0.0) + value
+    return {"phase": PHASES[state.phase], "epoch": state.epoch, "windows": len(order), "learning_rate": optimiser.param_groups[0]["lr"],
+            "loss": sums["loss"] / len(order), **data.row(sums), "seconds": round(time.perf_counter() - started, 3)}
 
 
 def _learning_rate(settings: Any, phase: int, progress_made: float, step: int) -> float:
@@ -214,12 +190,12 @@ def _save(state: _State, folder: Path) -> None:
     run_folder.write_arrays(folder / CHECKPOINT, arrays)
 
 
-def _restore(configuration: Configuration, folder: Path, tables: CountTables) -> _State:
+def _restore(configuration: AnyConfiguration, folder: Path, data: TrainingSet) -> _State:
     found = read_checkpoint(folder, configuration)
     if found is None:
         return _State()
     state = _State(found.phase, found.epoch, history=found.history, finished={phase: found.parts[phase] for phase in PHASES[:found.phase]})
-    _start_phase(state, configuration, tables)
+    _start_phase(state, configuration, data)
     assert state.system is not None and state.optimiser is not None
     state.system.load_arrays(found.parts["system"])
     document = state.optimiser.state_dict()

@@ -15,7 +15,6 @@ import hashlib
 import io
 import json
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +23,11 @@ import numpy as np
 from edge_runtime.arrays import open_npz
 from edge_runtime.errors import InputError
 from edge_runtime.files import check_file, read_json, sha256, write_file
-from edge_runtime.flagging import CLASSES
-from edge_runtime.preprocess import WINDOW_SAMPLES
 
-from .configuration import Configuration, ModelConfiguration, configuration_from_document
+from .configuration import TASKS, AnyConfiguration, configuration_from_document, task_of
+from .shapes import float_shapes, range_shapes
 
 SCHEMA_VERSION = 1
-TASK = "mmia"
 MARKER = "configuration.json"
 RESULTS = ("configuration.json", "quantised.npz", "float_twin.npz", "history.json", "calibration.json")
 LARGEST_FILE = 256 << 20
@@ -40,10 +37,10 @@ DIGEST = "sha256"
 
 @dataclass(frozen=True)
 class Run:
-    """A finished run: parameters by name, float32, and the JSON documents."""
+    """A finished run: parameters by name, float32, and the JSON documents. Its configuration's kind tells its task."""
 
     folder: Path
-    configuration: Configuration
+    configuration: Any  # Configuration or PixelConfiguration
     versions: dict[str, str]
     quantised: dict[str, np.ndarray]
     float_twin: dict[str, np.ndarray]
@@ -51,7 +48,7 @@ class Run:
     calibration: dict[str, Any]
 
 
-def start_run(folder: Path, configuration: Configuration, versions: dict[str, str]) -> None:
+def start_run(folder: Path, configuration: AnyConfiguration, versions: dict[str, str]) -> None:
     """Make RUN/ with its configuration. InputError where the folder exists and holds anything."""
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
@@ -65,11 +62,11 @@ def start_run(folder: Path, configuration: Configuration, versions: dict[str, st
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise InputError(folder, "folder", f"cannot be made ({error.strerror}); name another folder") from error
-    document = {"schema_version": SCHEMA_VERSION, "task": TASK, "configuration": configuration.to_document(), "versions": versions}
+    document = {"schema_version": SCHEMA_VERSION, "task": task_of(configuration), "configuration": configuration.to_document(), "versions": versions}
     write_file(folder / MARKER, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 
-def read_started(folder: Path) -> tuple[Configuration, dict[str, str]]:
+def read_started(folder: Path) -> tuple[Any, dict[str, str]]:
     """Configuration and versions of a started run; InputError where the folder is no run, of a newer schema or damaged."""
     folder = Path(folder)
     if not folder.is_dir():
@@ -81,15 +78,16 @@ def read_started(folder: Path) -> tuple[Configuration, dict[str, str]]:
         raise InputError(path, "schema_version", f"is {version!r}, must be {SCHEMA_VERSION}; the folder is no run of pixie train")
     if version > SCHEMA_VERSION:
         raise InputError(path, "schema_version", f"is {version}, this version of Pixie reads up to {SCHEMA_VERSION}; update Pixie or train again")
-    if document.get("task") != TASK:
-        raise InputError(path, "task", f"is {document.get('task')!r}, must be {TASK!r}")
+    task = document.get("task")
+    if task not in TASKS:
+        raise InputError(path, "task", f"is {task!r}, must be one of {', '.join(TASKS)}")
     versions = document.get("versions")
     if not isinstance(versions, dict) or not all(isinstance(value, str) for value in versions.values()):
         raise InputError(path, "versions", "must be a table of strings; train again")
     settings = document.get("configuration")
     if not isinstance(settings, dict):
         raise InputError(path, "configuration", "is missing; train again")
-    return configuration_from_document(settings, path), versions
+    return configuration_from_document(settings, path, task), versions
 
 
 def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
@@ -151,40 +149,6 @@ def read_arrays(path: Path) -> dict[str, np.ndarray]:
         if value.dtype.kind == "f" and not np.isfinite(value).all():
             raise InputError(path, name, "holds a value that is not finite; train again with a smaller learning rate")
     return arrays
-
-
-def float_shapes(model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
-    """Shape of every parameter of the float network of a configuration, by name; torch is not needed to know them."""
-    shapes: dict[str, tuple[int, ...]] = {}
-
-    def layer(name: str, weight: tuple[int, ...], bias: int) -> None:
-        shapes[f"{name}.weight"], shapes[f"{name}.bias"] = weight, (bias,)
-
-    source, length = 3, WINDOW_SAMPLES
-    for index, (target, kernel, stride) in enumerate(zip(model.channels, model.kernels, model.strides, strict=True)):
-        layer(f"encoder.trunk.layers.{2 * index}", (target, source, kernel), target)
-        source, length = target, (length - 1) // stride + 1
-    layer("encoder.mean.0", (model.latent, source * length), model.latent)
-    layer("encoder.log_variance.0", (model.latent, source * length), model.latent)
-    layer("encoder.head.0", (model.head, source), model.head)
-    layer("encoder.head.2", (len(CLASSES), model.head), len(CLASSES))
-    channels = (*model.decoder_channels, 3)
-    width = channels[0] * (WINDOW_SAMPLES >> len(model.decoder_channels))
-    layer("decoder.dense.0", (width, model.latent), width)
-    for index, (source, target) in enumerate(pairwise(channels)):
-        layer(f"decoder.widen.{2 * index}", (source, target, 4), target)
-    parameter = {"gaussian": "log_sigma", "beta": "log_concentration"}.get(model.observation)
-    if parameter is not None:
-        shapes[f"observation.{parameter}"] = (3, 1)
-    return shapes
-
-
-def range_shapes(model: ModelConfiguration) -> dict[str, tuple[int, ...]]:
-    """The scalars that the quantised network has besides: log2 of the range of every activation."""
-    names = ["encoder.trunk.counts", "encoder.mean.1", "encoder.log_variance.1", "encoder.head.1", "encoder.head.3", "decoder.dense.1"]
-    names += [f"encoder.trunk.layers.{2 * index + 1}" for index in range(len(model.channels))]
-    names += [f"decoder.widen.{2 * index + 1}" for index in range(len(model.decoder_channels))]
-    return {f"{name}.range_log2": () for name in names}
 
 
 def check_shapes(path: Path, arrays: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], prefix: str = "") -> None:

@@ -8,7 +8,7 @@ from edge_runtime.errors import InputError
 
 from .pixels.experiments import SCALES, experiments
 
-EXPERIMENTS = tuple(experiments(1))
+EXPERIMENTS = tuple(experiments(SCALES["demo"]))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`pixie train mmia`: simulate windows, train both networks, fix the thresholds on calibration scenes, seal the run."""
+"""`pixie train`: simulate windows, train both networks, fix the thresholds on calibration scenes, seal the run."""
 
 import argparse
 import json
@@ -13,14 +13,15 @@ from edge_runtime.files import write_file
 
 from . import run_folder
 from .checkpoint import read_checkpoint
-from .configuration import Configuration, read_configuration
+from .configuration import TASKS, AnyConfiguration, PixelConfiguration, read_configuration, settings_file, task_of
 
 _PACKAGES = ("torch", "brevitas", "numpy", "pixie-onboard")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of `pixie train`."""
-    parser.add_argument("task", choices=(run_folder.TASK,), metavar="mmia", help="what is trained: mmia, the photometers of ASIM")
+    parser.add_argument("task", choices=TASKS, metavar="|".join(TASKS),
+                        help="what is trained: mmia, the photometers of ASIM; minieuso, the pixels of Mini-EUSO")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run, made here")
     parser.add_argument("--config", metavar="FILE.toml", help="settings; the words demo (default) and full name the two that come with Pixie")
     parser.add_argument("--seed", type=_natural, help="seed of scenes, weights and noise (default: that of the settings)")
@@ -36,29 +37,39 @@ def run(arguments: argparse.Namespace) -> Outcome:
         return _outcome(run_folder.read_run(folder))
     read_checkpoint(folder, configuration)  # at the door, before torch and the scenes
     from . import loop  # heavy: only now is torch needed
-    from .simulated import simulated_windows
 
-    seed, threads = configuration.seed, configuration.training.threads
+    subject = _subject(configuration)
     if not (folder / "history.json").is_file():
-        windows = simulated_windows("train", configuration.data.train_scenes, seed, threads)
-        loop.train(configuration, folder, loop.TrainingSet(windows.counts, windows.label))
-        del windows
+        loop.train(configuration, folder, subject.training_set(configuration))
     progress("fixing thresholds on calibration scenes")
-    calibration = _calibration(configuration, folder)
+    calibration = subject.calibration(configuration, folder)
     write_file(folder / "calibration.json", json.dumps(calibration, indent=1, allow_nan=False) + "\n")
     run_folder.write_checksums(folder)
     return _outcome(run_folder.read_run(folder))
 
 
-def _configuration(arguments: argparse.Namespace) -> Configuration:
+def _subject(configuration: AnyConfiguration) -> Any:
+    """The module with `training_set`, `calibration` and `told` of a task."""
+    if isinstance(configuration, PixelConfiguration):
+        from .pixels import calibration as pixels
+
+        return pixels
+    from . import calibration as photometers
+
+    return photometers
+
+
+def _configuration(arguments: argparse.Namespace) -> AnyConfiguration:
     """Of the run's own folder where it goes on, else of the arguments, and then the folder is begun."""
     folder: Path = arguments.out
     told = any(value is not None for value in (arguments.config, arguments.seed, arguments.epochs))
-    asked = read_configuration(_settings_file(arguments.config), arguments.seed, arguments.epochs)
+    asked: AnyConfiguration = read_configuration(_settings_file(arguments.config, arguments.task), arguments.seed, arguments.epochs, arguments.task)
     if not arguments.resume or not folder.exists():
         run_folder.start_run(folder, asked, _versions())
         return asked
     own, versions = run_folder.read_started(folder)
+    if task_of(own) != arguments.task:
+        raise InputError(folder / run_folder.MARKER, "task", f"is {task_of(own)!r}, not {arguments.task!r}; name another folder")
     if told and own != asked:
         raise InputError(folder / run_folder.MARKER, "configuration",
                          "differs from the settings given; leave out --config, --seed and --epochs, or name another folder")
@@ -69,47 +80,21 @@ def _configuration(arguments: argparse.Namespace) -> Configuration:
     return own
 
 
-def _settings_file(word: str | None) -> Path | None:
+def _settings_file(word: str | None, task: str) -> Path | None:
     if word in ("demo", "full") and not Path(word).exists():
-        return Path(__file__).with_name("configurations") / f"{word}.toml"
+        return settings_file(task, word)
     return None if word is None else Path(word)
 
 
-def _calibration(configuration: Configuration, folder: Path) -> dict[str, Any]:
-    """The document of calibration.json: thresholds, what they achieve there, and which scenes these are."""
-    import numpy as np
-
-    from . import evaluate
-    from .simulated import simulated_windows
-
-    quantised = run_folder.read_arrays(folder / "quantised.npz")
-    unsealed = run_folder.Run(folder, configuration, {}, quantised, run_folder.read_arrays(folder / "float_twin.npz"), [], {})
-    scenes = configuration.data.calibration_scenes
-    windows = simulated_windows("calibration", scenes, configuration.seed, configuration.training.threads)
-    said = evaluate.answers(unsealed, "quantised", windows.counts)
-    try:
-        found = evaluate.calibrate(said, windows, configuration.threshold, configuration.seed)
-    except ValueError as error:
-        raise InputError("configuration", "data.calibration_scenes", f"is {scenes}, too few ({error})") from error
-    named = windows.label >= 0
-    label, told = windows.label[named], said.told[named]
-    achieved = found["achieved"] | {"macro_f1": evaluate.macro_f1(label, told), "recalls": evaluate.recalls(label, told),
-                                    "kl_nats": float(np.mean(said.kl)), "likelihood_gain_nats": float(np.mean(said.likelihood_gain))}
-    return {"schema_version": run_folder.SCHEMA_VERSION, "thresholds": found["thresholds"], "split": "calibration", "scenes": scenes,
-            "seed": configuration.seed, "windows": len(windows.label), "logit_scale": evaluate.logit_scale(configuration, quantised),
-            "achieved": achieved}
-
-
 def _outcome(finished: run_folder.Run) -> Outcome:
-    achieved, thresholds = finished.calibration["achieved"], finished.calibration["thresholds"]
     last = {row["phase"]: row for row in finished.history}
     seconds = sum(row["seconds"] for row in finished.history)
     lines = [f"{finished.folder}: trained in {seconds:.0f} s, {len(finished.history)} epochs, seed {finished.configuration.seed}"]
-    lines += [f"  {phase:10}  cross entropy {row['cross_entropy']:.4f}  ELBO {row['elbo']:.0f} nats  KL {row['kl']:.1f} nats" for phase, row in last.items()]
-    lines.append(f"  calibration scenes: threshold {thresholds['flag']}, recall of light {achieved['signal_recall']:.3f}, "
-                 f"precision {achieved['signal_precision']:.3f}, macro F1 {achieved['macro_f1']:.3f}; "
-                 f"{achieved['false_flags']} of {achieved['noise_windows']} windows without light flagged")
-    return Outcome("\n".join(lines), {"run": str(finished.folder), "thresholds": thresholds, "achieved": achieved, "history": finished.history})
+    lines += [f"  {phase:10}  " + "  ".join(f"{name.replace('_', ' ')} {value:.4g}" for name, value in row.items()
+                                            if name in ("loss", "cross_entropy", "elbo", "kl", "accuracy")) for phase, row in last.items()]
+    lines.append(f"  {_subject(finished.configuration).told(finished.calibration)}")
+    return Outcome("\n".join(lines), {"run": str(finished.folder), "thresholds": finished.calibration["thresholds"],
+                                      "achieved": finished.calibration["achieved"], "history": finished.history})
 
 
 def _versions() -> dict[str, str]:
@@ -129,5 +114,5 @@ def _natural(text: str) -> int:
     return value
 
 
-TRAIN = Verb("train", "Train the photometers' network, quantised and float, and fix its thresholds on calibration scenes.",
+TRAIN = Verb("train", "Train the network of an instrument, quantised and float, and fix its thresholds on calibration scenes.",
              "train mmia --out out/run --seed 1", add_arguments, run)

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_runtime.bundle import FLOWN, MANIFEST, sealed
+from edge_runtime.bundle import FLOWN, MANIFEST
+from edge_runtime.manifest import sealed
 
 from .damage import ANY_FILE, Attack, Case, FileDamage, Kind, Sources, flipped, truncated, undamaged
 

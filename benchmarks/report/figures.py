@@ -1,14 +1,13 @@
 """The report's figures, each from its own entry of `figures` in results.json."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from .drawing import FAINT, GRID, INK, MUTED, PAPER, SERIES, canvas, plain, style, to_svg
+from .drawing import FAINT, GRID, INK, MUTED, PAPER, SERIES, canvas, legend, line, named, order, plain, style, to_svg
 
 # quiet, hits, lightning, blue, uv: grey and red-purple for noise, warm for lightning, blues for the two others.
 CLASS_COLOURS = (MUTED, SERIES[6], SERIES[0], SERIES[1], SERIES[2])
@@ -60,24 +59,24 @@ def roc(data: Mapping[str, Any]) -> Markup:
     panels = figure.subplots(1, 3)
     for axes, key, title in ((panels[0], "quiet", "ROC against quiet"), (panels[1], "hits", "ROC against particle hits")):
         for place, curve in enumerate(data[key]):
-            axes.plot(np.maximum(curve["fpr"], 1e-4), curve["tpr"], **_line(place), label=f"{curve['name']}  {curve['auc']:.4f}")
+            axes.plot(np.maximum(curve["fpr"], 1e-4), curve["tpr"], **line(place), label=f"{curve['name']}  {curve['auc']:.4f}")
         axes.set_xscale("log")
         axes.set_xlim(2e-4, 1)
         axes.set_ylim(0, 1.02)
         axes.set_xlabel("false positive rate (logarithmic)")
         axes.set_title(title + ", AUC", loc="left")
         plain(axes)
-        _legend(axes, loc="lower right", fontsize=9)
+        legend(axes, loc="lower right", fontsize=9)
     panels[0].set_ylabel("true positive rate")
     for place, curve in enumerate(data["precision_recall"]):
-        panels[2].plot(curve["recall"], curve["precision"], **_line(place), label=curve["name"])
+        panels[2].plot(curve["recall"], curve["precision"], **line(place), label=curve["name"])
     point = data["operating_point"]
     panels[2].plot(point["recall"], point["precision"], "o", color=INK, markersize=7, markerfacecolor="none", label="threshold from calibration")
     panels[2].set_xlim(0, 1.02)
     panels[2].set_ylim(0.3, 1.02)
     panels[2].set_xlabel("recall of signal")
     panels[2].set_title("Precision against both", loc="left")
-    _legend(panels[2], loc="lower left", fontsize=9)
+    legend(panels[2], loc="lower left", fontsize=9)
     words = "; ".join(f"{curve['name']} AUC {curve['auc']:.4f}" for curve in data["quiet"])
     return to_svg(figure, "roc", f"ROC and precision-recall curves. Against quiet windows: {words}.")
 
@@ -116,14 +115,14 @@ def efficiency(data: Mapping[str, Any]) -> Markup:
     axes.axvspan(data["snr"][0] * 0.8, data["signal_from"], color=GRID, alpha=0.45, linewidth=0)
     axes.text(data["signal_from"] * 0.95, 1.005, "weaker than “signal”", ha="right", va="bottom", fontsize=9, color=MUTED)
     for place, curve in enumerate(data["curves"]):
-        axes.fill_between(data["snr"], curve["low"], curve["high"], color=SERIES[_order(place)], alpha=0.15, linewidth=0)
-        axes.plot(data["snr"], curve["efficiency"], **_line(place), marker="o", markersize=4, label=curve["name"])
+        axes.fill_between(data["snr"], curve["low"], curve["high"], color=SERIES[order(place)], alpha=0.15, linewidth=0)
+        axes.plot(data["snr"], curve["efficiency"], **line(place), marker="o", markersize=4, label=curve["name"])
     axes.set_xscale("log")
     axes.set_xlim(data["snr"][0] * 0.8, data["snr"][-1] * 1.2)
     axes.set_ylim(0, 1.06)
     axes.set_xlabel("matched-filter SNR of the light in the window (logarithmic)")
     axes.set_ylabel("share flagged")
-    _legend(axes, loc="lower right")
+    legend(axes, loc="lower right")
     plain(axes)
     first = data["curves"][0]
     words = ", ".join(f"SNR {snr:.1f}: {share:.2f}" for snr, share in zip(data["snr"], first["efficiency"], strict=True))
@@ -141,7 +140,7 @@ def latents(data: Mapping[str, Any]) -> Markup:
     first, second = (100 * float(share) for share in data["explained"][:2])
     axes.set_xlabel(f"first principal axis ({first:.0f} % of the variance)")
     axes.set_ylabel(f"second ({second:.0f} %)")
-    _legend(axes, loc="best", markerscale=2, ncols=2)
+    legend(axes, loc="best", markerscale=2, ncols=2)
     return to_svg(figure, "latents", f"Map of {len(points)} int8 latents on two principal axes, which hold {first + second:.0f} % of the variance.")
 
 
@@ -159,45 +158,17 @@ def reconstruction(data: Mapping[str, Any], place: int) -> Markup:
         axes.set_ylim(bottom=0)
         axes.margins(x=0)
     panels[0].set_title(f"{data['title']}", loc="left")
-    _legend(panels[0], loc="upper right", ncols=3, fontsize=9, handlelength=1.6, columnspacing=1.0, bbox_to_anchor=(1.0, 1.27))
+    legend(panels[0], loc="upper right", ncols=3, fontsize=9, handlelength=1.6, columnspacing=1.0, bbox_to_anchor=(1.0, 1.27))
     panels[-1].set_xlabel("ms;  vertical: counts per 10 µs")
     peaks = ", ".join(f"{name} peak {seen.max():.0f} counts" for name, seen in zip(CHANNEL_NAMES, counts, strict=True))
     return to_svg(figure, f"window{place}", f"{data['title']}: {peaks}; the reconstruction and the true rate are drawn over the counts.")
 
 
-def draw(figures: Mapping[str, Any]) -> tuple[dict[str, Markup], list[Markup]]:
-    """All figures that there are data for: by name, and the windows in their order. KeyError, TypeError, ValueError name `figure` in a note."""
-    makers: dict[str, Callable[[Mapping[str, Any]], Markup]] = {
-        "latency": latency, "roc": roc, "confusion": confusion, "efficiency": efficiency, "latents": latents}
-    drawn: dict[str, Markup] = {}
-    windows: list[Markup] = []
+def draw(figures: Mapping[str, Any]) -> dict[str, Markup]:
+    """All figures that there are data for, by name; the windows are window0, window1, ... KeyError, TypeError, ValueError name the entry in a note."""
+    makers = {"latency": latency, "roc": roc, "confusion": confusion, "efficiency": efficiency, "latents": latents}
     with style():
-        for name, maker in makers.items():
-            if name in figures:
-                drawn[name] = _named(name, lambda maker=maker, name=name: maker(figures[name]))  # type: ignore[misc]
+        drawn = {name: named(name, maker, figures[name]) for name, maker in makers.items() if name in figures}
         for place, window in enumerate(figures.get("windows", [])):
-            windows.append(_named(f"windows[{place}]", lambda window=window, place=place: reconstruction(window, place)))  # type: ignore[misc]
-    return drawn, windows
-
-
-def _named(name: str, maker: Callable[[], Markup]) -> Markup:
-    try:
-        return maker()
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
-        error.add_note(name)
-        raise
-
-
-def _legend(axes: Axes, **settings: Any) -> None:
-    """A legend that may cover the axes but never moves them."""
-    axes.legend(**settings).set_in_layout(False)
-
-
-def _order(place: int) -> int:
-    return (1, 2, 0, 6, 4, 3, 5, 7)[place % 8]
-
-
-def _line(place: int) -> dict[str, Any]:
-    """The network is the heavy first line, its rivals are thinner."""
-    return {"color": SERIES[_order(place)], "linewidth": 2.6 if place == 0 else 1.4, "zorder": 3 if place == 0 else 2}
-
+            drawn[f"window{place}"] = named(f"windows[{place}]", reconstruction, window, place)
+    return drawn

@@ -6,7 +6,8 @@ from html.parser import HTMLParser
 
 import pytest
 
-from benchmarks.report.render import first_paragraph, render
+from benchmarks.report.render import render
+from benchmarks.report.words import first_paragraph
 from benchmarks.results import Record, Spread, read_results, write_results
 from edge_runtime.errors import InputError
 
@@ -87,6 +88,15 @@ def test_without_flagging_the_first_paragraph_says_so(results):
 def test_a_report_of_nothing_is_still_a_page(results, tmp_path):
     empty = render(replace(results, records=(), gates=(), figures={}), tmp_path)
     assert empty.count("Not measured in this run.") >= 10 and "<svg" not in empty
+
+
+def test_the_sections_stand_in_their_order_each_with_its_link(page):
+    sections = ["gates", "flagging", "windows", "board", "bytes", "parity", "environment", "records"]
+    assert re.findall(r'<section id="([^"]+)">', page) == sections
+    assert re.findall(r'<a href="#([^"]+)">', page) == sections
+    assert "<title>Pixie report: MMIA photometers</title>" in page and "Mini-EUSO" not in page
+    assert re.findall(r"<h3>([^<]+)</h3>", page) == ["Rivals on the same windows", "Float twin, post-training int8, label-free scores", "Streams",
+                                                     "Memory and throughput", "Files", "Recorded slices"]
 
 
 def test_text_from_results_is_escaped(results, tmp_path):

@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks.results import Gate, Record, Results, Spread, Stage, read_results, stage_from_document, stage_to_document, to_document, write_results
+from benchmarks.results import (
+    TASKS,
+    Gate,
+    Record,
+    Results,
+    Spread,
+    Stage,
+    read_results,
+    stage_from_document,
+    stage_to_document,
+    to_document,
+    write_results,
+)
 from edge_runtime.errors import InputError
 
 NUMBERS = st.one_of(st.integers(-2**53, 2**53), st.floats(allow_nan=False, allow_infinity=False))
@@ -16,10 +28,10 @@ RECORDS = st.lists(st.builds(Record, TEXT, st.none() | NUMBERS, TEXT, st.sampled
                    max_size=4, unique_by=lambda record: record.id)
 
 
-@given(RECORDS, NUMBERS)
-def test_what_is_written_is_read_back(tmp_path_factory, records, bound):
+@given(RECORDS, NUMBERS, st.sampled_from(TASKS))
+def test_what_is_written_is_read_back(tmp_path_factory, records, bound, task):
     path = tmp_path_factory.mktemp("results") / "results.json"
-    results = Results("demo", 1, "today", {"cpu": None}, tuple(records), (Gate("a", None, "<=", bound, None),), {"latents": {"points": [[1.5, 2]]}})
+    results = Results("demo", 1, "today", {"cpu": None}, tuple(records), (Gate("a", None, "<=", bound, None),), {"latents": {"points": [[1.5, 2]]}}, task)
     write_results(results, path)
     assert read_results(path) == results
 
@@ -39,6 +51,8 @@ def test_a_stage_gives_its_seed_to_records_without_one():
     (lambda document: document.update(schema_version="1"), "schema_version"),
     (lambda document: document.pop("schema_version"), "schema_version"),
     (lambda document: document.update(seed=1.5), "seed"),
+    (lambda document: document.update(task="mini-euso"), "task"),
+    (lambda document: document.update(task=None), "task"),
     (lambda document: document.update(records={}), "records"),
     (lambda document: document["records"].append(3), "records["),
     (lambda document: document["records"][0].update(how="guessed"), "records[0].how"),
@@ -62,6 +76,14 @@ def test_a_malformed_file_is_refused_naming_the_field(tmp_path, results, change,
     with pytest.raises(InputError) as refusal:
         read_results(path)
     assert f"{path}: {field}" in str(refusal.value)
+
+
+def test_a_file_without_a_task_is_of_mmia(tmp_path, results):
+    document = to_document(replace(results, task="minieuso"))
+    del document["task"]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(document))
+    assert read_results(path) == replace(results, task="mmia")
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"schema_version": 1}', '{"schema_version": 1e400}'])

@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from edge_runtime import verbs
-from edge_runtime.bundle import FLOWN, MANIFEST, sealed
+from edge_runtime.bundle import FLOWN, MANIFEST
 from edge_runtime.cli import run_verb
 from edge_runtime.files import sha256
+from edge_runtime.manifest import sealed
 from edge_runtime.verbs import FLAG, VERIFY
 from tests.bundle_for_tests import make_bundle, scene
 

@@ -15,7 +15,8 @@ from edge_runtime.errors import InputError
 from edge_runtime.flagging import Thresholds, score_table
 from edge_runtime.graph import read_interface
 from edge_runtime.preprocess import anscombe_tables
-from export.write_bundle import extreme_inputs, golden_inputs, write_bundle
+from export.photometer_manifest import extreme_inputs, golden_inputs
+from export.write_bundle import write_bundle
 from tests.train import tiny
 from train import evaluate, run_folder
 

@@ -79,11 +79,11 @@ def test_an_array_missing_strange_or_of_another_form_is_named(folder, name, valu
 
 @pytest.mark.parametrize("observation", ["poisson", "beta"])
 def test_the_trunk_has_these_shapes(observation):
-    loop = pytest.importorskip("train.loop")
+    photometers = pytest.importorskip("train.photometers")
     from edge_runtime.preprocess import anscombe_tables
 
     model = ModelConfiguration(observation=observation)
-    arrays = loop.System(Configuration(model=model), "trunk", anscombe_tables()).arrays()
+    arrays = photometers.PhotometerSystem(Configuration(model=model), "trunk", anscombe_tables()).arrays()
     assert {name: value.shape for name, value in arrays.items()} == trunk_shapes(model)
 
 

@@ -3,7 +3,7 @@ import json
 import pytest
 
 from edge_runtime.errors import InputError
-from train.configuration import Configuration, configuration_from_document, read_configuration
+from train.configuration import Configuration, PixelConfiguration, configuration_from_document, read_configuration, settings_file
 
 
 def written(tmp_path, text):
@@ -12,16 +12,31 @@ def written(tmp_path, text):
     return path
 
 
+KINDS = {"mmia": Configuration, "minieuso": PixelConfiguration}
+
+
+@pytest.mark.parametrize("task", KINDS)
 @pytest.mark.parametrize("name", ["demo", "full"])
-def test_the_settings_that_come_with_us_are_valid(name):
-    from train import train_verb
-
-    assert isinstance(read_configuration(train_verb._settings_file(name)), Configuration)
+def test_the_settings_that_come_with_us_are_valid(name, task):
+    assert isinstance(read_configuration(settings_file(task, name), task=task), KINDS[task])
 
 
-def test_a_configuration_survives_json():
-    configuration = read_configuration()
-    assert configuration_from_document(json.loads(json.dumps(configuration.to_document())), "test") == configuration
+@pytest.mark.parametrize("task", KINDS)
+def test_a_configuration_survives_json(task):
+    configuration = read_configuration(task=task)
+    assert configuration_from_document(json.loads(json.dumps(configuration.to_document())), "test", task) == configuration
+
+
+@pytest.mark.parametrize(("text", "field", "remedy"), [
+    ("[data]\nsessions = [5, 10]", "data.sessions[1]", "left out"),
+    ("[data]\nsessions = [5, 7]", "data.calibration_sessions", "not learned from"),
+    ("[training]\nbeta = 1.0", "training.beta", "nearest"),
+    ("[threshold]\nfalse_flags = 0.0", "threshold.false_flags", "between"),
+])
+def test_bad_settings_of_the_pixels_are_refused_with_field_and_remedy(tmp_path, text, field, remedy):
+    with pytest.raises(InputError) as refused:
+        read_configuration(written(tmp_path, text), task="minieuso")
+    assert f"settings.toml: {field}: " in str(refused.value) and remedy in str(refused.value)
 
 
 def test_the_command_line_overrides_seed_and_epochs(tmp_path):

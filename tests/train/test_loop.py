@@ -7,7 +7,7 @@ import torch
 from edge_runtime.errors import InputError
 from edge_runtime.preprocess import anscombe_tables
 from tests.train import tiny
-from train import loop, run_folder
+from train import loop, photometers, run_folder
 
 
 def same(first, second):
@@ -58,8 +58,8 @@ def test_both_tails_start_from_the_trunk(tmp_path):
     run_folder.start_run(tmp_path / "run", settings, {})
     data, tables = tiny.windows(), anscombe_tables()
     loop.train(settings, tmp_path / "run", data, settings.training.trunk_epochs)
-    state = loop._restore(settings, tmp_path / "run", tables)
-    counts = loop.network_input(data.counts, tables)
+    state = loop._restore(settings, tmp_path / "run", data)
+    counts = photometers.network_input(data.counts, tables)
     noise = torch.zeros(len(counts), settings.model.latent)
     state.system.eval()
     with torch.no_grad():
@@ -67,7 +67,7 @@ def test_both_tails_start_from_the_trunk(tmp_path):
         for phase in ("quantised", "float_twin"):
             if phase == "float_twin":
                 state.phase = 1
-            loop._finish_phase(state, settings, data, tables)
+            loop._finish_phase(state, settings, data)
             state.system.eval()
             assert loop.PHASES[state.phase] == phase
             logits = state.system.network(counts, noise)[0].logits
@@ -76,7 +76,7 @@ def test_both_tails_start_from_the_trunk(tmp_path):
 
 def test_a_network_put_in_and_taken_out_is_the_same(whole):
     quantised, _ = whole[1]
-    system = loop.System(tiny.configuration(), "quantised", anscombe_tables())
+    system = photometers.PhotometerSystem(tiny.configuration(), "quantised", anscombe_tables())
     system.load_arrays(quantised)
     assert same((quantised,), (system.arrays(),))
 

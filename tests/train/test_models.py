@@ -5,7 +5,7 @@ import torch
 
 from edge_runtime.preprocess import anscombe_tables
 from tests.train import tiny
-from train import loop, run_folder
+from train import photometers, run_folder
 from train.models.layers import FloatLayers, NormalisedLayers, QuantisedLayers, fold, load_state, scale_of
 
 
@@ -17,21 +17,21 @@ def shapes(system):
 def test_shapes_are_those_the_run_folder_expects(model):
     configuration = tiny.configuration(**model)
     expected = run_folder.float_shapes(configuration.model)
-    assert shapes(loop.System(configuration, "float_twin", anscombe_tables())) == expected
-    assert shapes(loop.System(configuration, "quantised", anscombe_tables())) == expected | run_folder.range_shapes(configuration.model)
+    assert shapes(photometers.PhotometerSystem(configuration, "float_twin", anscombe_tables())) == expected
+    assert shapes(photometers.PhotometerSystem(configuration, "quantised", anscombe_tables())) == expected | run_folder.range_shapes(configuration.model)
 
 
 def test_outputs_have_the_documented_shapes():
-    system = loop.System(tiny.configuration(), "quantised", anscombe_tables())
+    system = photometers.PhotometerSystem(tiny.configuration(), "quantised", anscombe_tables())
     posterior, pre_activation = system.network(torch.zeros(2, 3, 1040), torch.zeros(2, 3))
     assert [tuple(t.shape) for t in (posterior.mean, posterior.log_variance, posterior.logits, pre_activation)] == [(2, 3), (2, 3), (2, 5), (2, 3, 1040)]
 
 
 def test_the_quantised_input_has_the_codes_and_the_scale_of_the_preprocessing():
     tables = anscombe_tables()
-    system = loop.System(tiny.configuration(), "quantised", tables)
+    system = photometers.PhotometerSystem(tiny.configuration(), "quantised", tables)
     counts = np.arange(1024, dtype=np.uint16).reshape(1, 1, -1).repeat(3, axis=1)
-    quantised = system.network.encoder.trunk.counts(loop.network_input(counts, tables))
+    quantised = system.network.encoder.trunk.counts(photometers.network_input(counts, tables))
     assert np.array_equal(quantised.int().numpy().astype(np.int16) - 128, tables.quantise(counts))
     assert scale_of(system.network.encoder.trunk.counts) == tables.scale
 
@@ -42,7 +42,7 @@ def test_counts_of_a_scale_that_is_no_power_of_two_are_refused():
 
 
 def test_every_scale_is_a_power_of_two():
-    system = loop.System(tiny.configuration(), "quantised", anscombe_tables()).eval()
+    system = photometers.PhotometerSystem(tiny.configuration(), "quantised", anscombe_tables()).eval()
     with torch.no_grad():
         for parameter in system.parameters():
             parameter.add_(torch.rand_like(parameter))
@@ -70,7 +70,7 @@ def test_folded_batch_normalisation_computes_the_same():
 
 def test_decoding_a_latent_on_its_grid_and_off_it_by_less_than_half_a_step_is_the_same():
     torch.manual_seed(0)
-    system = loop.System(tiny.configuration(), "quantised", anscombe_tables()).eval()
+    system = photometers.PhotometerSystem(tiny.configuration(), "quantised", anscombe_tables()).eval()
     step = scale_of(system.network.encoder.mean[1])
     codes = torch.tensor([[-128.0, 3.0, 127.0]])
     with torch.no_grad():

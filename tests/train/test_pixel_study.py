@@ -9,7 +9,9 @@ from train.instruments.minieuso.configuration import SESSIONS
 from train.pixels import study as module
 from train.pixels.classifiers import Perceptron, boosted, forest, logistic, neighbours
 from train.pixels.curves import LONGEST, Curves
-from train.pixels.experiments import SCALES, Scale, experiments
+from train.pixels.experiments import SCALES, Scale, all_pixels, experiments, of_curves, pixels_in_chunks
+from train.pixels.features import five_features
+from train.pixels.stacks import Stacks
 from train.pixels.study import Study
 from train.study_verb import EXPERIMENTS, STUDY
 
@@ -27,7 +29,7 @@ def easy_curves(session, meteors, others, seed):
 @pytest.fixture
 def easy(monkeypatch):
     monkeypatch.setattr(module, "curves", easy_curves)
-    monkeypatch.setitem(SCALES, "demo", Scale(180, 900, 4))
+    monkeypatch.setitem(SCALES, "demo", Scale(180, 900, 4, 0, 0))
 
 
 def test_a_table_has_every_session_mean_spread_and_the_slides(easy, tmp_path):
@@ -51,8 +53,8 @@ def test_no_classifier_sees_the_session_it_is_judged_on(easy, tmp_path, monkeypa
             seen[-1].append(set(np.rint(np.median(x, axis=1) / 1000).astype(int)))
             return np.zeros(len(x))
 
-    spied = module.Experiment("classical", "t", (module.Method("spy", lambda seed: Spy(), lambda counts: counts.astype(float)),))
-    monkeypatch.setattr(module, "experiments", lambda epochs: {"classical": spied})
+    spied = module.Experiment("classical", "t", (module.Method("spy", lambda seed: Spy(), of_curves(lambda counts: counts.astype(float))),))
+    monkeypatch.setattr(module, "experiments", lambda scale: {"classical": spied})
     table = Study("demo", 1).run("classical", tmp_path)
     assert [judged for _, judged in seen] == [{session} for session in SESSIONS]
     assert all(learned == set(SESSIONS) - judged for learned, judged in seen)
@@ -113,12 +115,78 @@ def test_every_classifier_learns_and_repeats_itself(make):
 
 
 def test_the_study_has_its_experiments_and_the_network_of_the_slides():
-    made = experiments(1)
+    made = experiments(SCALES["demo"])
     assert tuple(made) == EXPERIMENTS
-    assert len(made["classical"].methods) == 12 and {method.length for method in made["window"].methods} >= {8, 48, 64}
+    assert len(made["classical"].methods) == 12
+    for method, length in zip(made["window"].methods, (8, 16, 24, 32, 40, 48, 56, 64), strict=True):
+        assert method.view(easy_curves(5, 2, 3, 1))[0].shape == (5, length)
     names = [method.name for table in made.values() for method in table.methods]
     assert "48-96-32-1" in names and "5-8-8-8-2" in names
     assert all(len({method.name for method in table.methods}) == len(table.methods) for table in made.values())
+
+
+def easy_stacks(session, meteors, others, seed):
+    """Chunks with a pulse in one pixel, or without; a dead pixel in each."""
+    rng = np.random.default_rng([session, seed])
+    k = meteors + others
+    counts, pixels = rng.poisson(1000, (k, 48, 8, 8)), np.zeros((k, 64), np.int8)
+    pulse = 400 * np.exp(-0.5 * ((np.arange(48) - 24) / 3) ** 2)
+    for which in range(meteors):
+        row, column = rng.integers(1, 8, 2)
+        counts[which, :, row, column] += rng.poisson(pulse)
+        pixels[which, 8 * row + column] = 1
+    counts[:, :, 0, 0], pixels[:, 0] = 0, -1
+    return Stacks(counts.astype(np.uint32), np.arange(k) < meteors, pixels)
+
+
+@pytest.fixture
+def easy_chunks(easy, monkeypatch):
+    monkeypatch.setattr(module, "chunk_stacks", easy_stacks)
+    monkeypatch.setitem(SCALES, "demo", Scale(180, 900, 6, 80, 0, (9, 14)))
+
+
+def test_both_ways_to_the_pixels_judge_the_same_pixels(easy_chunks, tmp_path):
+    stacks = Study("demo", 1).session(9, "chunks")
+    in_chunks, alone = pixels_in_chunks(stacks)[1], all_pixels(stacks)[1]
+    assert np.array_equal(in_chunks[in_chunks >= 0] == 1, alone) and alone.sum() == 20
+    table = Study("demo", 1).run("two-stage", tmp_path)
+    staged, single = table.rows()
+    assert table.sessions == (9, 14) and list(staged["auc"]) == ["9", "14"]
+    assert staged["mean"] > 0.9 and single["mean"] > 0.9 and staged["mean"] != single["mean"]
+
+
+def test_a_session_that_a_method_is_not_judged_on_has_a_dash(easy, tmp_path, monkeypatch):
+    methods = (module.Method("few", logistic, of_curves(five_features), sessions=(9,)), module.Method("all", logistic, of_curves(five_features)))
+    monkeypatch.setattr(module, "experiments", lambda scale: {"features": module.Experiment("features", "t", methods)})
+    table = Study("demo", 1).run("features", tmp_path)
+    few = next(line for line in table.text().splitlines() if line.startswith("few"))
+    assert table.sessions == tuple(SESSIONS) and table.rows()[0]["auc"].keys() == {"9"} and few.split()[1:6].count("-") == 4
+    assert few.split()[5] == f"{table.fold(methods[0], 9).auc:.3f}" and table.rows()[0]["spread"] is None
+
+
+def test_what_meteors_taught_is_judged_on_showers(easy, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(Study, "session", lambda self, number, what="curves": asked.append((what, number)) or easy_curves(number, 30, 90, 1))
+    made = experiments(SCALES["demo"])["air-showers"]
+    pair = tuple(method for method in made.methods if method.name.startswith("logistic"))
+    assert [method.learns for method in pair] == ["curves", "showers"] and len({method.make for method in made.methods}) >= 5
+    monkeypatch.setattr(module, "experiments", lambda scale: {"air-showers": module.Experiment("air-showers", "t", pair)})
+    Study("demo", 1).run("air-showers", tmp_path)
+    folds = [asked[k:k + len(SESSIONS)] for k in range(0, len(asked), len(SESSIONS))]
+    assert len(folds) == 2 * len(SESSIONS)
+    for k, fold in enumerate(folds):
+        left_out = tuple(SESSIONS)[k % len(SESSIONS)]
+        assert fold[-1] == ("showers", left_out)
+        assert fold[:-1] == [("curves" if k < len(SESSIONS) else "showers", session) for session in SESSIONS if session != left_out]
+
+
+def test_every_second_whole_frame_and_every_fourth_chunk_has_a_meteor(monkeypatch):
+    asked = {}
+    for name in ("chunk_stacks", "frame_stacks", "showers"):
+        monkeypatch.setattr(module, name, lambda session, meteors, others, seed, name=name: asked.setdefault(name, (session, meteors, others, seed)))
+    for what in ("chunks", "frames", "showers"):
+        Study("middle", 3).session(5, what)
+    assert asked == {"chunk_stacks": (5, 125, 375, 3), "frame_stacks": (5, 50, 50, 3), "showers": (5, 503, 6164, 3)}
 
 
 def pixie(*words):
@@ -146,8 +214,8 @@ def test_a_file_in_the_place_of_the_folder(tmp_path, capsys):
 
 def test_the_simulator_is_hard_for_a_line_and_easy_for_five_features(tmp_path, monkeypatch):
     """The two checks of the simulator: the study's slides have 0.737 and 0.956."""
-    made = experiments(1)["classical"]
+    made = experiments(SCALES["demo"])["classical"]
     lines = tuple(method for method in made.methods if method.name in ("logistic regression, scaled curve", "logistic regression, five features"))
-    monkeypatch.setattr(module, "experiments", lambda epochs: {"classical": module.Experiment("classical", "t", lines)})
+    monkeypatch.setattr(module, "experiments", lambda scale: {"classical": module.Experiment("classical", "t", lines)})
     raw, features = Study("demo", 1).run("classical", tmp_path).rows()
     assert raw["mean"] < 0.85 and features["mean"] > 0.93

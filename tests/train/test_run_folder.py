@@ -85,7 +85,7 @@ def test_arrays_without_checksums_beside_them_prove_themselves(tmp_path, place, 
 @pytest.mark.parametrize(("change", "field"), [
     (lambda d: d.update(schema_version=2), "schema_version"),
     (lambda d: d.update(schema_version="1"), "schema_version"),
-    (lambda d: d.update(task="minieuso"), "task"),
+    (lambda d: d.update(task="solar"), "task"),
     (lambda d: d.pop("configuration"), "configuration"),
     (lambda d: d["configuration"]["model"].update(latent=2.5), "model.latent"),
     (lambda d: d["configuration"]["model"].update(latnet=2), "latent"),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from train import loop, run_folder
+from train import loop, photometers, run_folder
 from train.configuration import Configuration, configuration_from_document
 
 SETTINGS = {
@@ -19,14 +19,14 @@ def configuration(**model: object) -> Configuration:
     return configuration_from_document({**SETTINGS, "model": {**SETTINGS["model"], **model}}, "test")
 
 
-def windows(seed: int = 0, count: int = 40) -> loop.TrainingSet:
+def windows(seed: int = 0, count: int = 40) -> photometers.PhotometerSet:
     """Counts with a bright block in some windows, labels of every class and weak ones."""
     rng = np.random.default_rng(seed)
     counts = rng.poisson(0.5, (count, 3, 1040)).astype(np.uint16)
     label = np.resize(np.array([0, 1, 2, 3, 4, -1], np.int8), count)
     for w in np.flatnonzero(label >= 2):
         counts[w, label[w] - 2, 300:360] += rng.poisson(9.0, 60).astype(np.uint16)
-    return loop.TrainingSet(counts, label)
+    return photometers.PhotometerSet(counts, label)
 
 
 Arrays = dict[str, np.ndarray]

@@ -29,6 +29,9 @@ class Layers(Protocol):
     def counts(self) -> nn.Module:
         """The quantiser of the input: unsigned codes 0..255 times the preprocessing's scale, fixed."""
 
+    def codes(self) -> nn.Module:
+        """The quantiser of an input with a sign: codes -128..127 times the preprocessing's scale, fixed."""
+
     def conv(self, source: int, target: int, kernel: int, stride: int) -> nn.Module:
         """1-D convolution, padded by (kernel - 1) / 2 on both sides."""
 
@@ -49,6 +52,10 @@ class FloatLayers:
     """torch's own layers."""
 
     def counts(self) -> nn.Module:
+        """See `Layers`."""
+        return nn.Identity()
+
+    def codes(self) -> nn.Module:
         """See `Layers`."""
         return nn.Identity()
 
@@ -128,19 +135,19 @@ def fold(network: nn.Module) -> dict[str, torch.Tensor]:
 class QuantisedLayers:
     """Brevitas' layers, scales powers of two: weights int8 in +-127, per channel for convolutions and else per tensor, int32 bias, 8-bit activations."""
 
-    def __init__(self, counts_scale: float) -> None:
-        """ValueError where `counts_scale` is no power of two: sums would no longer be exact."""
-        if math.frexp(counts_scale)[0] != 0.5:
-            raise ValueError(f"the scale of the counts is {counts_scale!r}, must be a power of two as all others are")
-        self._counts_scale = counts_scale
+    def __init__(self, input_scale: float) -> None:
+        """ValueError where `input_scale` is no power of two: sums would no longer be exact."""
+        if math.frexp(input_scale)[0] != 0.5:
+            raise ValueError(f"the scale of the input is {input_scale!r}, must be a power of two as all others are")
+        self._input_scale = input_scale
 
     def counts(self) -> nn.Module:
         """See `Layers`."""
-        quantiser = qnn.QuantIdentity(act_quant=Uint8ActPerTensorFixedPointMaxInit, max_val=1.0, return_quant_tensor=True)
-        parameter = _range_exponent(quantiser)
-        parameter.requires_grad_(False)  # the preprocessing fixed it
-        parameter.fill_(math.log2(self._counts_scale) + 8)
-        return quantiser
+        return _fixed(qnn.QuantIdentity(act_quant=Uint8ActPerTensorFixedPointMaxInit, max_val=1.0, return_quant_tensor=True), self._input_scale * 256)
+
+    def codes(self) -> nn.Module:
+        """See `Layers`."""
+        return _fixed(self.output(), self._input_scale * 128)
 
     def conv(self, source: int, target: int, kernel: int, stride: int) -> nn.Module:
         """See `Layers`."""
@@ -163,6 +170,11 @@ class QuantisedLayers:
     def output(self) -> nn.Module:
         """See `Layers`."""
         return qnn.QuantIdentity(act_quant=Int8ActPerTensorFixedPointMinMaxInit, min_val=-1.0, max_val=1.0, return_quant_tensor=True)
+
+
+def layers_of(kind: str, input_scale: float) -> Layers:
+    """The layers of a "trunk", a "float_twin" or a "quantised" network."""
+    return {"trunk": NormalisedLayers, "float_twin": FloatLayers}[kind]() if kind != "quantised" else QuantisedLayers(input_scale)
 
 
 def real(tensor: Any) -> torch.Tensor:
@@ -216,6 +228,14 @@ def load_float_state(quantised: nn.Module, state: dict[str, torch.Tensor], range
         parameter = _range_exponent(modules[name])
         if parameter.requires_grad:
             parameter.detach().fill_(math.log2(value or 1.0))
+
+
+def _fixed(quantiser: nn.Module, largest: float) -> nn.Module:
+    """A quantiser whose range stays as the preprocessing has it."""
+    parameter = _range_exponent(quantiser)
+    parameter.requires_grad_(False)
+    parameter.fill_(math.log2(largest))
+    return quantiser
 
 
 def _range_exponent(quantiser: nn.Module) -> nn.Parameter:

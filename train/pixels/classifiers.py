@@ -2,23 +2,27 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH = 128  # with Adam, binary cross-entropy, sigmoids and an exponential decay of the rate, as on the slides
 LEARNING_RATE, DECAY = 2e-3, 0.93  # of Adam, and what is left of it after each epoch [ours: the slides print none]
 NEIGHBOURS, TREES = 15, 200  # [ours]
+CORES = 2  # that a forest grows on
 
 
 class Classifier(Protocol):
-    """Learns from x float32 [k, n] and y bool [k]; then scores float64 [k], higher for meteors."""
+    """Learns from x [k, ...] and y [k, ...], of the shapes and dtypes of the view it is used with; then scores float64 of y's shape, higher for meteors."""
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> None:
         """Learn."""
 
     def score(self, x: np.ndarray) -> np.ndarray:
-        """Scores [k] of x [k, n]."""
+        """Scores of x."""
 
 
 @dataclass
@@ -29,10 +33,13 @@ class Library:
 
     def fit(self, x: np.ndarray, y: np.ndarray) -> None:
         """See `Classifier`."""
+        from joblib import parallel_config
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        self._model = make_pipeline(StandardScaler(), self.make()).fit(x, y)
+        # Trees grow side by side, but score one by one: on several cores their votes are added in an order of chance, and so are the last bits.
+        with parallel_config("threading", n_jobs=CORES):
+            self._model = make_pipeline(StandardScaler(), self.make()).fit(x, y)
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """See `Classifier`."""
@@ -55,17 +62,37 @@ def neighbours(seed: int) -> Library:
 
 
 def forest(seed: int) -> Library:
-    """A random forest, on one core: on several the votes are added in an order of chance, and so are the last bits."""
+    """A random forest."""
     from sklearn.ensemble import RandomForestClassifier
 
     return Library(lambda: RandomForestClassifier(TREES, min_samples_leaf=3, random_state=seed))
 
 
 def boosted(seed: int) -> Library:
-    """Gradient-boosted trees of xgboost."""
+    """Gradient-boosted trees of xgboost, on one core: where another process takes part of the second, its threads wait for each other most of the time."""
     from xgboost import XGBClassifier
 
-    return Library(lambda: XGBClassifier(n_estimators=TREES, max_depth=5, learning_rate=0.1, n_jobs=2, random_state=seed))
+    return Library(lambda: XGBClassifier(n_estimators=TREES, max_depth=5, learning_rate=0.1, n_jobs=1, random_state=seed))
+
+
+def learn(network: "torch.nn.Module", x: "torch.Tensor", y: "torch.Tensor", epochs: int, seed: int) -> None:
+    """Train a network that gives logits [k, outputs] for inputs x [k, ...] and targets y float32 [k, outputs], by the recipe above.
+
+    One thread: of networks this small several wait for each other longer than they compute.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    optimiser = torch.optim.Adam(network.parameters(), LEARNING_RATE, fused=True)
+    schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, DECAY)
+    generator = torch.Generator().manual_seed(seed)
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(x), generator=generator).split(BATCH):
+            loss = torch.nn.functional.binary_cross_entropy_with_logits(network(x[chosen].float()), y[chosen])
+            optimiser.zero_grad(set_to_none=True)
+            loss.backward()
+            optimiser.step()
+        schedule.step()
 
 
 @dataclass
@@ -87,18 +114,8 @@ class Perceptron:
         for source, target in zip(self.widths[:-1], self.widths[1:], strict=True):
             layers += [nn.Linear(source, target), nn.ReLU()]
         self._network = nn.Sequential(*layers[:-1])
-        optimiser = torch.optim.Adam(self._network.parameters(), LEARNING_RATE)
-        schedule = torch.optim.lr_scheduler.ExponentialLR(optimiser, DECAY)
-        inputs = torch.from_numpy(self._scaled(x))
         targets = torch.from_numpy(np.column_stack([~y, y] if self.widths[-1] == 2 else [y]).astype(np.float32))
-        generator = torch.Generator().manual_seed(self.seed)
-        for _ in range(self.epochs):
-            for chosen in torch.randperm(len(inputs), generator=generator).split(BATCH):
-                loss = nn.functional.binary_cross_entropy_with_logits(self._network(inputs[chosen]), targets[chosen])
-                optimiser.zero_grad(set_to_none=True)
-                loss.backward()
-                optimiser.step()
-            schedule.step()
+        learn(self._network, torch.from_numpy(self._scaled(x)), targets, self.epochs, self.seed)
 
     def score(self, x: np.ndarray) -> np.ndarray:
         """See `Classifier`."""

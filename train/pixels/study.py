@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,15 @@ from ..evaluate import roc_auc
 from ..instruments.minieuso.configuration import SESSIONS
 from .curves import Curves, curves
 from .experiments import SCALES, Experiment, Method, experiments
+from .showers import showers
+from .stacks import Stacks, chunk_stacks, frame_stacks
 
 SCHEMA_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Fold:
-    """One session left out: ROC AUC, and the recall where one in a thousand of its curves without a meteor is flagged."""
+    """One session left out: ROC AUC, and the recall where one in a thousand of what has no meteor is flagged."""
 
     auc: float
     recall_1e3: float
@@ -32,32 +34,39 @@ class Fold:
 
 @dataclass
 class Study:
-    """The curves of one scale and seed, made when first asked for; `swapped` gives meteors the larger number, as the slides print it."""
+    """The sets of one scale and seed, made when first asked for; `swapped` gives meteors the larger number of curves, as the slides print it."""
 
     scale: str
     seed: int
     swapped: bool = False
-    _curves: dict[int, Curves] = field(default_factory=dict)
+    _sets: dict[tuple[str, int], Curves | Stacks] = field(default_factory=dict)
 
-    def session(self, number: int) -> Curves:
-        """The curves of one session."""
-        if number not in self._curves:
+    def session(self, number: int, what: str = "curves") -> Curves | Stacks:
+        """A set of one session: "curves", "showers", "chunks" or "frames"."""
+        if (what, number) not in self._sets:
+            progress(f"simulating session {number}: {what}")
             scale = SCALES[self.scale]
             meteors, others = (scale.others, scale.meteors) if self.swapped else (scale.meteors, scale.others)
-            progress(f"simulating session {number}")
-            self._curves[number] = curves(number, -(-meteors // len(SESSIONS)), -(-others // len(SESSIONS)), self.seed)
-        return self._curves[number]
+            of_curves = -(-meteors // len(SESSIONS)), -(-others // len(SESSIONS))
+            make: dict[str, tuple[Callable[[int, int, int, int], Curves | Stacks], tuple[int, int]]] = {
+                "curves": (curves, of_curves), "showers": (showers, of_curves),
+                "chunks": (chunk_stacks, (scale.chunks // 4, scale.chunks - scale.chunks // 4)),
+                "frames": (frame_stacks, (scale.frames // 2, scale.frames - scale.frames // 2)),
+            }
+            draw, sizes = make[what]
+            self._sets[what, number] = draw(number, *sizes, self.seed)
+        return self._sets[what, number]
 
     def run(self, name: str, out: Path) -> "Table":
         """The table of experiment `name`; folds that `out`/NAME.json holds already are taken from there, and each new one is kept there.
 
         InputError where that file belongs to another scale, seed or version.
         """
-        experiment = experiments(SCALES[self.scale].epochs)[name]
+        experiment = experiments(SCALES[self.scale])[name]
         file = out / f"{name}.json"
         key = {"schema_version": SCHEMA_VERSION, "experiment": name, "scale": self.scale, "seed": self.seed, "swapped": self.swapped}
         table = Table(experiment, key, _kept(file, key))
-        to_do = [(method, session) for method in experiment.methods for session in table.sessions if table.fold(method, session) is None]
+        to_do = [(method, session) for method in experiment.methods for session in method.sessions if table.fold(method, session) is None]
         began = time.monotonic()
         for done, (method, session) in enumerate(to_do, start=1):
             fold = self._fold(experiment, method, session)
@@ -70,13 +79,12 @@ class Study:
     def _fold(self, experiment: Experiment, method: Method, left_out: int) -> Fold:
         learned = experiment.train or tuple(number for number in SESSIONS if number != left_out)
         began = time.monotonic()
-        parts = [self.session(number) for number in learned]
-        x = np.concatenate([method.view(part.counts(method.length, method.centred)) for part in parts])
+        parts = [method.view(self.session(number, method.learns)) for number in learned]
         classifier = method.make(self.seed)
-        classifier.fit(x, np.concatenate([part.meteor for part in parts]))
-        judged = self.session(left_out)
-        score = classifier.score(method.view(judged.counts(method.length, method.centred)))
-        meteor, other = score[judged.meteor], score[~judged.meteor]
+        classifier.fit(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+        x, label = method.view(self.session(left_out, method.judged))
+        score = classifier.score(x)
+        meteor, other = score[label == 1], score[label == 0]
         threshold = np.sort(other)[::-1][len(other) // 1000]
         return Fold(roc_auc(meteor, other), float((meteor > threshold).mean()), round(time.monotonic() - began, 2))
 
@@ -91,8 +99,8 @@ class Table:
 
     @property
     def sessions(self) -> tuple[int, ...]:
-        """The sessions that are judged on, in their order."""
-        return self.experiment.test or tuple(SESSIONS)
+        """The sessions that any of the methods is judged on, in their order."""
+        return tuple(session for session in SESSIONS if any(session in method.sessions for method in self.experiment.methods))
 
     def fold(self, method: Method, session: int) -> Fold | None:
         """What was found, or None."""
@@ -106,9 +114,9 @@ class Table:
         """One row per method: name, AUC by session, their mean and standard deviation, mean recall, the slides' mean AUC."""
         found = []
         for method in self.experiment.methods:
-            folds = [fold for session in self.sessions if (fold := self.fold(method, session)) is not None]
+            folds = [fold for session in method.sessions if (fold := self.fold(method, session)) is not None]
             auc = np.array([fold.auc for fold in folds])
-            found.append({"method": method.name, "auc": dict(zip(map(str, self.sessions), auc.round(4).tolist(), strict=True)), "mean": float(auc.mean()),
+            found.append({"method": method.name, "auc": dict(zip(map(str, method.sessions), auc.round(4).tolist(), strict=True)), "mean": float(auc.mean()),
                           "spread": float(auc.std(ddof=1)) if len(auc) > 1 else None, "recall_1e3": float(np.mean([fold.recall_1e3 for fold in folds])),
                           "seconds": sum(fold.seconds for fold in folds), "slides": method.slides})
         return found
@@ -122,7 +130,8 @@ class Table:
         for row in rows:
             aucs: dict[str, float] = row["auc"]  # type: ignore[assignment]
             spread, slides = (f"{row[name]:.4f}" if row[name] is not None else "-" for name in ("spread", "slides"))
-            lines.append(f"{row['method']:{width}}  {'  '.join(f'{value:.3f}' for value in aucs.values())}  {row['mean']:.4f}  {spread:>6}  {slides:>6}  "
+            told = (f"{aucs[str(session)]:.3f}" if str(session) in aucs else f"{'-':>5}" for session in self.sessions)
+            lines.append(f"{row['method']:{width}}  {'  '.join(told)}  {row['mean']:.4f}  {spread:>6}  {slides:>6}  "
                          f"{row['recall_1e3']:>14.3f}")
         return "\n".join(lines)
 

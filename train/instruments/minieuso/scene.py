@@ -4,8 +4,8 @@ The sky is what lies below (ground.py) and what comes and goes (sources.py); the
 to pixel, dead pixels, voltage steps of whole EC units, pile-up and Poisson noise. A file holds 3,200 frames; between files some are lost.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -37,16 +37,21 @@ class VoltageStep:
 class Scene:
     """`frames` recorded frames of a session; the same arguments give the same bytes, whatever is asked for first.
 
-    `session` is a number of SESSIONS. `meteors` fixes the number of meteors, else it follows from their rate. ValueError where an argument is
-    out of range. Frames are counted as recorded in what is public; `lights` drops what fell between files.
+    `session` is a number of SESSIONS. `meteors` fixes the number of meteors, or gives the absolute magnitude of each; else their rate decides.
+    `confusers`: factor on the rates of flashers, satellites and storms. ValueError where an argument is out of range.
+
+    Frames are counted as recorded in what is public; `lights` drops what fell between files.
     """
 
-    def __init__(self, session: int, frames: int, seed: int, meteors: int | None = None, configuration: Configuration = DEFAULT) -> None:
+    def __init__(self, session: int, frames: int, seed: int, meteors: int | Sequence[float] | None = None, confusers: float = 1.0,
+                 configuration: Configuration = DEFAULT) -> None:
         if session not in SESSIONS:
             raise ValueError(f"session {session} is none of {', '.join(map(str, SESSIONS))}")
         if not 1 <= frames <= MAXIMUM_FRAMES:
             raise ValueError(f"{frames} frames, must be 1 to {MAXIMUM_FRAMES}")
-        self.session, self.frames, self.seed = SESSIONS[session], frames, seed
+        known = SESSIONS[session]
+        self.session = replace(known, flashers=confusers * known.flashers, satellites=confusers * known.satellites, storms=confusers * known.storms)
+        self.frames, self.seed = frames, seed
         # The frame of the sky that each recorded one is, int64 [frames]: files leave gaps.
         self.sky_frames = np.arange(frames) + np.arange(frames) // FILE_FRAMES * LOST_FRAMES
         total = int(self.sky_frames[-1]) + 1

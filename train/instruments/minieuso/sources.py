@@ -1,6 +1,6 @@
 """What comes and goes: meteors, and whatever else is bright for a while. Each source gives its light as a list of pixel-frames."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,12 +35,14 @@ class Sources:
     def __init__(self, session: Session, frames: int, rng: np.random.Generator, configuration: Configuration) -> None:
         self.session, self.frames, self.rng, self.c = session, frames, rng, configuration
 
-    def all(self, meteors: int | None = None) -> list[Light]:
-        """Every source, each kind by its rate; `meteors` of them where that number is given."""
+    def all(self, meteors: int | Sequence[float] | None = None) -> list[Light]:
+        """Every source, each kind by its rate; `meteors` of them where that number is given, or one of each magnitude given."""
         hours = self.frames * FRAME_TIME / 3600
         s, rng = self.session, self.rng
-        number = int(rng.poisson(self.c.meteors * hours)) if meteors is None else meteors
-        drawn = [self.meteor() for _ in range(number)]
+        if meteors is None:
+            meteors = int(rng.poisson(self.c.meteors * hours))
+        magnitudes = [None] * meteors if isinstance(meteors, int) else meteors
+        drawn = [self.meteor(magnitude) for magnitude in magnitudes]
         for rate, draw in ((s.flashers, self.flasher), (s.satellites, self.satellite), (s.storms, self.lightning)):
             drawn += [draw() for _ in range(int(rng.poisson(rate * hours)))]
         return [light for light in drawn if light.frame.size]
