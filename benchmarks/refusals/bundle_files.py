@@ -23,8 +23,8 @@ SEAL = "manifest_sha256"
 PLAIN: dict[str, FileDamage] = {**ANY_FILE, "a byte flipped": flipped}
 
 
-def _case(file: str, name: str, damage: FileDamage, place: int, reseal: bool = False, names: str | None = None,
-          engine: str = "reference") -> Case:
+def file_case(file: str, name: str, damage: FileDamage, place: int, reseal: bool = False, names: str | None = None,
+              engine: str = "reference", recording: str = "recording.npz") -> Case:
     """Every third case asks `verify`, the others `flag` into an existing catalogue; every second one is the board's own command."""
     def build(folder: Path, sources: Sources, random: np.random.Generator) -> Attack:
         bundle = folder / "bundle"
@@ -36,7 +36,7 @@ def _case(file: str, name: str, damage: FileDamage, place: int, reseal: bool = F
             _reseal(bundle)
         if place % 3 == 0:
             return Attack(("verify", "bundle", "--engine", engine))
-        return Attack(("flag", "bundle", str(sources.npz), "--engine", engine, "--out", "kept.jsonl"))
+        return Attack(("flag", "bundle", str(sources.recordings / recording), "--engine", engine, "--out", "kept.jsonl"))
     return Case(file, f"{name}, sealed" if reseal else name, build, names=names or file, board=place % 2 == 0)
 
 
@@ -48,12 +48,12 @@ def _reseal(bundle: Path) -> None:
     (bundle / MANIFEST).write_bytes(sealed(document))
 
 
-def _kind(file: str, damages: dict[str, FileDamage], names: str | None = None, engine: str = "reference") -> Kind:
+def file_kind(file: str, damages: dict[str, FileDamage], names: str | None = None, engine: str = "reference", recording: str = "recording.npz") -> Kind:
     """All plain damages of a file and its own, sealed ones; `names`: what a sealed case's refusal must name if not the whole name."""
-    plain = [_case(file, name, damage, place) for place, (name, damage) in enumerate(PLAIN.items())]
-    own = [_case(file, name, damage, place, reseal=True, names=names, engine=engine)
+    plain = [file_case(file, name, damage, place, recording=recording) for place, (name, damage) in enumerate(PLAIN.items())]
+    own = [file_case(file, name, damage, place, reseal=True, names=names, engine=engine, recording=recording)
            for place, (name, damage) in enumerate(damages.items(), len(plain))]
-    return Kind(file, (*plain, *own), _case(file, "undamaged", undamaged, 1, engine=engine))
+    return Kind(file, (*plain, *own), file_case(file, "undamaged", undamaged, 1, engine=engine, recording=recording))
 
 
 def _manifest(change: Callable[[dict[str, Any]], None]) -> FileDamage:
@@ -66,7 +66,8 @@ def _manifest(change: Callable[[dict[str, Any]], None]) -> FileDamage:
     return damage
 
 
-def _set(*keys: str | int, value: Any) -> FileDamage:
+def set_field(*keys: str | int, value: Any) -> FileDamage:
+    """A field of the manifest has another value."""
     def change(document: dict[str, Any]) -> None:
         target: Any = document
         for key in keys[:-1]:
@@ -75,14 +76,15 @@ def _set(*keys: str | int, value: Any) -> FileDamage:
     return _manifest(change)
 
 
-def _rename_file(name: str) -> FileDamage:
+def rename_file(name: str) -> FileDamage:
     """`model.tflite` under another name, with the SHA-256 it had."""
     def change(document: dict[str, Any]) -> None:
         document["files"][name] = document["files"]["model.tflite"]
     return _manifest(change)
 
 
-def _drop(*keys: str) -> FileDamage:
+def drop_field(*keys: str) -> FileDamage:
+    """A field of the manifest is not there."""
     def change(document: dict[str, Any]) -> None:
         target: Any = document
         for key in keys[:-1]:
@@ -107,21 +109,21 @@ def _deep(path: Path, random: np.random.Generator) -> None:
 
 
 MANIFEST_DAMAGES: dict[str, FileDamage] = {
-    "newer schema": _set("schema_version", value=2),
-    "schema of another type": _set("schema_version", value="1"),
-    "../ in a name": _rename_file("../model.tflite"),
-    "absolute name": _rename_file("/etc/hostname"),
-    "a file not listed": _drop("files", "golden.npz"),
-    "channel missing": _set("inputs", 0, "shape", value=[1, 1, 1040, 2]),
-    "channel extra": _set("inputs", 0, "shape", value=[1, 1, 1040, 4]),
-    "float for int": _set("inputs", 0, "zero_point", value=-1.5),
+    "newer schema": set_field("schema_version", value=2),
+    "schema of another type": set_field("schema_version", value="1"),
+    "../ in a name": rename_file("../model.tflite"),
+    "absolute name": rename_file("/etc/hostname"),
+    "a file not listed": drop_field("files", "golden.npz"),
+    "channel missing": set_field("inputs", 0, "shape", value=[1, 1, 1040, 2]),
+    "channel extra": set_field("inputs", 0, "shape", value=[1, 1, 1040, 4]),
+    "float for int": set_field("inputs", 0, "zero_point", value=-1.5),
     "NaN scale": _nan_scale,
-    "negative scale": _set("inputs", 0, "scale", value=-0.125),
-    "float32 for int8": _set("inputs", 0, "dtype", value="float32"),
-    "another task": _set("task", value="minieuso"),
-    "classes in another order": _set("classes", value=["quiet", "hits", "uv", "blue", "lightning"]),
-    "thresholds missing": _drop("thresholds"),
-    "tables missing": _drop("preprocessing"),
+    "negative scale": set_field("inputs", 0, "scale", value=-0.125),
+    "float32 for int8": set_field("inputs", 0, "dtype", value="float32"),
+    "another task": set_field("task", value="minieuso"),
+    "classes in another order": set_field("classes", value=["quiet", "hits", "uv", "blue", "lightning"]),
+    "thresholds missing": drop_field("thresholds"),
+    "tables missing": drop_field("preprocessing"),
     "a field twice": _field_twice,
     "brackets 200,000 deep": _deep,
 }
@@ -155,7 +157,7 @@ def _no_operators(document: dict[str, Any]) -> None:
     document["operators"] = []
 
 
-def _arrays(change: Callable[[dict[str, NDArray], str], None]) -> FileDamage:
+def change_arrays(change: Callable[[dict[str, NDArray], str], None]) -> FileDamage:
     """`change` gets the arrays of an .npz file and the name of a random one."""
     def damage(path: Path, random: np.random.Generator) -> None:
         with np.load(path) as archive:
@@ -193,7 +195,7 @@ def _channel_extra(arrays: dict[str, NDArray], name: str) -> None:
     arrays["inputs"] = np.concatenate((arrays["inputs"], arrays["inputs"][..., :1]), axis=-1)
 
 
-def _no_vectors(arrays: dict[str, NDArray], name: str) -> None:
+def no_vectors(arrays: dict[str, NDArray], name: str) -> None:
     for one in arrays:
         arrays[one] = arrays[one][:0]
 
@@ -214,8 +216,8 @@ def _half_twice(path: Path, random: np.random.Generator) -> None:
     path.write_bytes(data[:half] + data[:len(data) - half])
 
 
-ARRAY_DAMAGES: dict[str, FileDamage] = {"float for int": _arrays(_floats), "NaN": _arrays(_nan), "an array missing": _arrays(_missing),
-                                        "an array too many": _arrays(_extra), "another shape": _arrays(_longer), "pickled objects": _pickle}
+ARRAY_DAMAGES: dict[str, FileDamage] = {"float for int": change_arrays(_floats), "NaN": change_arrays(_nan), "an array missing": change_arrays(_missing),
+                                        "an array too many": change_arrays(_extra), "another shape": change_arrays(_longer), "pickled objects": _pickle}
 
 MODEL_DAMAGES: dict[str, FileDamage] = {
     "truncated at a random offset": truncated, "random bytes": _noise, "half a file twice": _half_twice}
@@ -224,14 +226,14 @@ GRAPH_DAMAGES: dict[str, FileDamage] = {
     "a tensor that nobody computes": _graph_json(_dangling_tensor), "no operators": _graph_json(_no_operators)}
 GOLDEN_DAMAGES: dict[str, FileDamage] = {
     **ARRAY_DAMAGES,
-    "channel missing": _arrays(_channel_missing), "channel extra": _arrays(_channel_extra), "no vectors": _arrays(_no_vectors)}
-MANIFEST_CASES = tuple(_case(MANIFEST, name, damage, place)
+    "channel missing": change_arrays(_channel_missing), "channel extra": change_arrays(_channel_extra), "no vectors": change_arrays(no_vectors)}
+MANIFEST_CASES = tuple(file_case(MANIFEST, name, damage, place)
                        for place, (name, damage) in enumerate({**PLAIN, **MANIFEST_DAMAGES}.items()))
 BUNDLE_FILES = (
-    Kind(MANIFEST, MANIFEST_CASES, _case(MANIFEST, "undamaged", undamaged, 1)),
-    _kind("model.tflite", MODEL_DAMAGES, engine="litert"),
-    _kind("model.onnx", MODEL_DAMAGES, engine="onnxruntime"),
-    _kind("graph.json", GRAPH_DAMAGES),
-    _kind("graph.npz", ARRAY_DAMAGES, names="graph."),  # graph.json says what must be there: either may be named
-    _kind("golden.npz", GOLDEN_DAMAGES),
+    Kind(MANIFEST, MANIFEST_CASES, file_case(MANIFEST, "undamaged", undamaged, 1)),
+    file_kind("model.tflite", MODEL_DAMAGES, engine="litert"),
+    file_kind("model.onnx", MODEL_DAMAGES, engine="onnxruntime"),
+    file_kind("graph.json", GRAPH_DAMAGES),
+    file_kind("graph.npz", ARRAY_DAMAGES, names="graph."),  # graph.json says what must be there: either may be named
+    file_kind("golden.npz", GOLDEN_DAMAGES),
 )

@@ -68,4 +68,4 @@ DAMAGES: dict[str, FileDamage] = {
     **{name: _changed(change) for name, change in CHANGES.items() if name != "no frames"},
 }
 CONTROL: dict[str, FileDamage] = {"rewritten": _changed(lambda columns, random: columns)}
-CDF = Kind("CDF", recording_cases("CDF", "cdf", DAMAGES), recording_cases("CDF", "cdf", CONTROL)[0])
+CDF = Kind("CDF", recording_cases("CDF", "recording.cdf", DAMAGES), recording_cases("CDF", "recording.cdf", CONTROL)[0])

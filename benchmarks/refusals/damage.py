@@ -14,14 +14,14 @@ SPARSE_BYTES = 2 << 30
 
 @dataclass(frozen=True)
 class Sources:
-    """Small valid inputs, one of each format; every malformed input is made from a copy of one of them."""
+    """Small valid inputs, one of each format; every malformed input is made from a copy of one of them.
+
+    `recordings` is a folder: recording.fits, .cdf, .npz and .raw of the photometers, frames.root and .npz of the focal surface.
+    """
 
     bundle: Path
     run: Path
-    fits: Path
-    cdf: Path
-    npz: Path
-    raw: Path
+    recordings: Path
     configuration: Path
 
 
@@ -115,19 +115,17 @@ def flag_words(sources: Sources, recording: str) -> tuple[str, ...]:
     return ("flag", str(sources.bundle), recording, "--engine", "reference", "--out", "kept.jsonl")
 
 
-def recording_cases(kind: str, source: str, damages: dict[str, FileDamage]) -> tuple[Case, ...]:
-    """A case per damage of a recording, `source` being its name in Sources; each goes through `flag` into an existing catalogue."""
+def recording_cases(kind: str, file: str, damages: dict[str, FileDamage]) -> tuple[Case, ...]:
+    """A case per damage of a recording, `file` being its name in `Sources.recordings`; each goes through `flag` into an existing catalogue."""
 
     def build_with(damage: FileDamage) -> Build:
         def build(folder: Path, sources: Sources, random: np.random.Generator) -> Attack:
-            original: Path = getattr(sources, source)
-            path = folder / original.name
-            shutil.copy(original, path)
-            damage(path, random)
-            return Attack(flag_words(sources, path.name))
+            shutil.copy(sources.recordings / file, folder / file)
+            damage(folder / file, random)
+            return Attack(flag_words(sources, file))
         return build
 
-    return tuple(Case(kind, name, build_with(damage), names=f"recording.{source}") for name, damage in damages.items())
+    return tuple(Case(kind, name, build_with(damage), names=file) for name, damage in damages.items())
 
 
 def undamaged(path: Path, random: np.random.Generator) -> None:

@@ -71,4 +71,4 @@ DAMAGES: dict[str, FileDamage] = {
     "frame number float for int": _float_frame_number,
     **{name: _changed(change) for name, change in CHANGES.items()},
 }
-FITS = Kind("FITS", recording_cases("FITS", "fits", DAMAGES), recording_cases("FITS", "fits", {"rewritten": _rewritten})[0])
+FITS = Kind("FITS", recording_cases("FITS", "recording.fits", DAMAGES), recording_cases("FITS", "recording.fits", {"rewritten": _rewritten})[0])

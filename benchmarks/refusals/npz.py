@@ -1,6 +1,7 @@
 """NPZ recordings that must be refused: `counts` is uint16 [3, n], n >= 1, in a whole zip archive."""
 
 import io
+import math
 import warnings
 import zipfile
 from collections.abc import Callable
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from .damage import ANY_FILE, FileDamage, Kind, flipped_in_arrays, recording_cases, undamaged
 
 
-def _arrays(path: Path) -> dict[str, Any]:
+def arrays_of(path: Path) -> dict[str, Any]:
+    """What an .npz file holds."""
     with np.load(path) as archive:
         return dict(archive)
 
@@ -21,7 +23,7 @@ def _arrays(path: Path) -> dict[str, Any]:
 def _with_counts(change: Callable[[NDArray], NDArray]) -> FileDamage:
     """Damage that replaces `counts` [3, n] by what `change` makes of it."""
     def damage(path: Path, random: np.random.Generator) -> None:
-        arrays = _arrays(path)
+        arrays = arrays_of(path)
         np.savez(path, **{**arrays, "counts": change(arrays["counts"])})
     return damage
 
@@ -39,37 +41,45 @@ def _negative(counts: NDArray) -> NDArray:
 
 
 def _no_counts(path: Path, random: np.random.Generator) -> None:
-    arrays = _arrays(path)
+    arrays = arrays_of(path)
     np.savez(path, count=arrays["counts"])
 
 
 def _time_is_float(path: Path, random: np.random.Generator) -> None:
-    np.savez(path, **{**_arrays(path), "utc_start_ns": np.float64(1.5e18)})
+    np.savez(path, **{**arrays_of(path), "utc_start_ns": np.float64(1.5e18)})
 
 
-def _pickle(path: Path, random: np.random.Generator) -> None:
+def pickled(name: str) -> FileDamage:
     """An array of Python objects: reading it would run code of the sender's choosing."""
-    np.savez(path, counts=np.array([[1, 2, 3], None, "counts"], dtype=object))
+    def damage(path: Path, random: np.random.Generator) -> None:
+        np.savez(path, **{name: np.array([[1, 2, 3], None, "counts"], dtype=object)})
+    return damage
 
 
-def _bomb(path: Path, random: np.random.Generator) -> None:
-    """Zeros that are 600 MB in memory and 3 MB on disk: the size must be checked before the data are unpacked."""
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "<u2", "fortran_order": False, "shape": (3, 104_857_600)})
-    zeros = bytes(1 << 20)
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("counts.npy", "w") as entry:
-        entry.write(header.getvalue())
-        for _ in range(600):
-            entry.write(zeros)
+def bomb(name: str, dtype: str, shape: tuple[int, ...]) -> FileDamage:
+    """Zeros, hundreds of MB in memory and a few on disk: the size must be checked before the data are unpacked."""
+    def damage(path: Path, random: np.random.Generator) -> None:
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, {"descr": dtype, "fortran_order": False, "shape": shape})
+        zeros = bytes(1 << 20)
+        whole, rest = divmod(math.prod(shape) * np.dtype(dtype).itemsize, len(zeros))
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+            entry.write(header.getvalue())
+            for _ in range(whole):
+                entry.write(zeros)
+            entry.write(zeros[:rest])
+    return damage
 
 
-def _twice(path: Path, random: np.random.Generator) -> None:
-    """Two members named counts.npy: readers that take the first and readers that take the last would see different recordings."""
-    data = io.BytesIO()
-    np.save(data, _arrays(path)["counts"] + 1)
-    with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # zipfile warns of the very thing that is wanted here
-        archive.writestr("counts.npy", data.getvalue())
+def twice(name: str) -> FileDamage:
+    """Two members of that name: readers that take the first and readers that take the last would see different recordings."""
+    def damage(path: Path, random: np.random.Generator) -> None:
+        data = io.BytesIO()
+        np.save(data, arrays_of(path)[name] + 1)
+        with zipfile.ZipFile(path, "a") as archive, warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # zipfile warns of the very thing that is wanted here
+            archive.writestr(f"{name}.npy", data.getvalue())
+    return damage
 
 
 DAMAGES: dict[str, FileDamage] = {
@@ -84,8 +94,8 @@ DAMAGES: dict[str, FileDamage] = {
     "no samples": _with_counts(lambda counts: counts[:, :0]),
     "no counts array": _no_counts,
     "time of another type": _time_is_float,
-    "pickled objects": _pickle,
-    "zip bomb": _bomb,
-    "counts there twice": _twice,
+    "pickled objects": pickled("counts"),
+    "zip bomb": bomb("counts", "<u2", (3, 104_857_600)),
+    "counts there twice": twice("counts"),
 }
-NPZ = Kind("NPZ", recording_cases("NPZ", "npz", DAMAGES), recording_cases("NPZ", "npz", {"undamaged": undamaged})[0])
+NPZ = Kind("NPZ", recording_cases("NPZ", "recording.npz", DAMAGES), recording_cases("NPZ", "recording.npz", {"undamaged": undamaged})[0])

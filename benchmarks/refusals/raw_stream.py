@@ -18,7 +18,7 @@ def _stream(change: Callable[[bytes, np.random.Generator], bytes]) -> Build:
     """A command that reads what `change` makes of the valid stream."""
     def build(folder: Path, sources: Sources, random: np.random.Generator) -> Attack:
         path = folder / "stream"
-        path.write_bytes(change(sources.raw.read_bytes(), random))
+        path.write_bytes(change((sources.recordings / "recording.raw").read_bytes(), random))
         return Attack(flag_words(sources, "-"), stdin=path)
     return build
 
@@ -50,7 +50,7 @@ def _closed(folder: Path, sources: Sources, random: np.random.Generator) -> Atta
 
 def _twice(folder: Path, sources: Sources, random: np.random.Generator) -> Attack:
     verb, bundle, dash, *options = flag_words(sources, "-")
-    return Attack((verb, bundle, dash, dash, *options), stdin=sources.raw)
+    return Attack((verb, bundle, dash, dash, *options), stdin=sources.recordings / "recording.raw")
 
 
 def _case(name: str, build: Build) -> Case:

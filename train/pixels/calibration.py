@@ -83,7 +83,7 @@ def calibration(configuration: PixelConfiguration, folder: Path) -> dict[str, An
                 "false_tracks": sum(track.score > threshold for track in false), "meteors": told, "meteors_found": seen}
     return {"schema_version": run_folder.SCHEMA_VERSION, "thresholds": {"flag": flag},
             "tracks": {**TrackRules(threshold=threshold).to_document(), "magnitude_zero": zero}, "split": "calibration", "sessions": list(sessions),
-            "seed": configuration.seed, "logit_scale": engine.scale, "achieved": achieved}
+            "learned": list(data.sessions), "seed": configuration.seed, "logit_scale": engine.scale, "achieved": achieved}
 
 
 def track_threshold(scores: list[int], allowed: int) -> int:
