@@ -6,7 +6,7 @@ method feeds the same tracker with its own flagged pixels; what differs is what 
 
 import json
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,7 +19,6 @@ from edge_runtime.bundle import open_pixels
 from edge_runtime.cli import progress
 from edge_runtime.files import write_file
 from edge_runtime.frames import FrameStretch
-from edge_runtime.masking import Masker
 from edge_runtime.pixel_stream import PixelFlagger
 from edge_runtime.pixels import WINDOW_FRAMES
 from edge_runtime.tracking import Track, Tracker, speed_km_s
@@ -28,7 +27,7 @@ from train.instruments.minieuso.scene import FILE_FRAMES, Scene
 from train.instruments.minieuso.sources import Light
 from train.pixels.calibration import NIGHT_FRAMES, night, recorded, track_threshold
 from train.pixels.matching import found_by
-from train.pixels.stream_rivals import Level2Rule, RunningMedian, StreamRival
+from train.pixels.stream_rivals import SCORE_STEPS, Flags, Level2Rule, RunningMedian
 
 from .environment import on
 from .results import Record, Spread, Stage
@@ -39,12 +38,10 @@ SCENE_METEORS = 36  # in a file, six of each magnitude: few enough that their tr
 TAIL = WINDOW_FRAMES  # frames that must follow a meteor's last light: the network looks at the middle of its window
 SOURCE = "benchmarks/pixel_tracks.py; simulated sessions"
 LOWEST = -1 << 30
-RIVALS: Mapping[str, Callable[[], StreamRival]] = {
-    "median_3": lambda: RunningMedian(3.0), "median_4": lambda: RunningMedian(4.0), "median_5": lambda: RunningMedian(5.0),
-    "level2_102": lambda: Level2Rule(1.02), "level2_103": lambda: Level2Rule(1.03),
-}
-NAMES = {"int8": "int8 network", "median_3": "running median, 3 sigma", "median_4": "running median, 4 sigma", "median_5": "running median, 5 sigma",
-         "level2_102": "flight Level-2 rule carried over, factor 1.02", "level2_103": "flight Level-2 rule carried over, factor 1.03"}
+MEDIAN_LEVELS = {"median_4": 4, "median_5": 5}  # sigma; one running median serves both
+LEVEL2_FACTORS = {"level2_102": 1.02, "level2_103": 1.03}
+NAMES = {"int8": "int8 network", **{name: f"running median, {level} sigma" for name, level in MEDIAN_LEVELS.items()},
+         **{name: f"flight Level-2 rule carried over, factor {factor}" for name, factor in LEVEL2_FACTORS.items()}}
 
 
 @dataclass(frozen=True)
@@ -57,7 +54,7 @@ class Nights:
     meteor_files: int
 
 
-FULL = Nights(calibration=6, test=10, frames=NIGHT_FRAMES, meteor_files=92)
+FULL = Nights(calibration=5, test=10, frames=NIGHT_FRAMES, meteor_files=92)
 
 
 class Watch:
@@ -67,26 +64,35 @@ class Watch:
         bundle = open_pixels(bundle_folder)
         self._rules = replace(bundle.settings.rules, threshold=LOWEST)
         self._flagger = PixelFlagger(replace(bundle.settings, rules=self._rules), engines.load("litert", bundle_folder))
-        self._rivals = {name: make() for name, make in RIVALS.items()}
+        self._median = RunningMedian(min(MEDIAN_LEVELS.values()))
+        self._level2 = {name: Level2Rule(factor) for name, factor in LEVEL2_FACTORS.items()}
 
-    def tracks(self, stretches: Iterator[FrameStretch]) -> dict[str, list[Track]]:
+    def tracks(self, stretches: Iterable[FrameStretch]) -> dict[str, list[Track]]:
         """Every track of every method, whatever its score."""
         found: dict[str, list[Track]] = {name: [] for name in NAMES}
-        held = list(stretches)
-        found["int8"] = [one.track for one in self._flagger.flag(held)]
-        for stretch in held:
-            masker = Masker()
-            trackers = {name: Tracker(self._rules) for name in self._rivals}
-            for rival in self._rivals.values():
-                rival.reset()
+        for stretch in stretches:
+            self._flagger.begin(stretch.frame)
+            trackers = {name: Tracker(self._rules) for name in (*MEDIAN_LEVELS, *LEVEL2_FACTORS)}
+            self._median.reset()
+            for rule in self._level2.values():
+                rule.reset()
             for frame, (sums, masked) in enumerate(zip(stretch.sums, stretch.masked, strict=True), start=stretch.frame):
-                masked = masker.frame(sums, masked)
-                for name, rival in self._rivals.items():
-                    flags = rival.frame(sums, masked)
-                    found[name] += trackers[name].push(frame, np.full(len(flags.pixel), frame), flags.pixel, flags.score, flags.excess)
+                found["int8"] += self._flagger.push(sums, masked)
+                for name, flags in self._rival_flags(sums, self._flagger.masked):
+                    if tracks := trackers[name].push(frame, np.full(len(flags.pixel), frame), flags.pixel, flags.score, flags.excess):
+                        found[name] += tracks
+            found["int8"] += self._flagger.gap()
             for name, tracker in trackers.items():
                 found[name] += tracker.finish()
         return found
+
+    def _rival_flags(self, sums: np.ndarray, masked: np.ndarray) -> Iterator[tuple[str, Flags]]:
+        flags = self._median.frame(sums, masked)
+        for name, level in MEDIAN_LEVELS.items():
+            above = flags.score > SCORE_STEPS * level
+            yield name, Flags(flags.pixel[above], flags.score[above], flags.excess[above])
+        for name, rule in self._level2.items():
+            yield name, rule.frame(sums, masked)
 
 
 def false_scores(bundle_folder: Path, session: int, frames: int, seed: int, number: int) -> dict[str, list[int]]:
@@ -94,7 +100,7 @@ def false_scores(bundle_folder: Path, session: int, frames: int, seed: int, numb
     watch = Watch(bundle_folder)
     scores: dict[str, list[int]] = {name: [] for name in NAMES}
     for stretch in night(session, frames, seed, number):
-        for name, tracks in watch.tracks(iter([stretch])).items():
+        for name, tracks in watch.tracks([stretch]).items():
             scores[name] += [track.score for track in tracks]
     return scores
 

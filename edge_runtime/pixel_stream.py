@@ -51,22 +51,22 @@ class PixelFlagger:
     """One network for any number of recordings one after the other. Not for use from several threads at once.
 
     `frames` counts what was seen, `windows` the pixel-windows that were judged, over all recordings; `masker.counts` what was masked of the
-    current one, and why.
+    current one, and why. Of the last frame: `masked` bool [48, 48], `logits` int8 [2304] and `full` bool [2304], which of them count.
     """
 
     def __init__(self, settings: PixelSettings, engine: Engine) -> None:
         self.frames = 0
         self.windows = 0
+        self._next = 0  # number of the next frame in the recording
         self._settings, self._run = settings, engine.run
         lent = engine.input_buffer()
         self._input = np.empty((1, 1, FOCAL_PIXELS, WINDOW_FRAMES), np.int8) if lent is None else lent
         self._codes = self._input.reshape(FOCAL_PIXELS, WINDOW_FRAMES)
-        self._next = 0
-        self._begin()
+        self.begin()
 
     def flag(self, stretches: Iterable[FrameStretch]) -> Iterator[FoundTrack]:
         """The tracks of one recording, each as soon as it is complete."""
-        self._begin()
+        self.begin()
         start: FrameStretch | None = None
         for stretch in stretches:
             if start is None or not _goes_on(start, self._next, stretch):
@@ -85,7 +85,8 @@ class PixelFlagger:
 
     def judge(self, sums: npt.NDArray[np.uint32], masked: npt.NDArray[np.bool_]) -> Flags:
         """The pixels that are flagged when this frame has come; their windows' middles lie WINDOW_FRAMES - 1 - MIDDLE frames back."""
-        self._windows.push(sums, self.masker.frame(sums, masked))
+        self.masked = self.masker.frame(sums, masked)
+        self._windows.push(sums, self.masked)
         self._windows.gather(self._codes)
         (logits,) = self._run(self._input)
         full = self._windows.age >= WINDOW_FRAMES
@@ -103,11 +104,12 @@ class PixelFlagger:
         self._windows.gap()
         return self._tracker.finish()
 
-    def _begin(self) -> None:
+    def begin(self, frame: int = 0) -> None:
+        """Forget all that was seen: a recording begins, with this number of its first frame."""
         self.masker = Masker()
         self._windows = PixelWindows(self._settings.codes)
         self._tracker = Tracker(self._settings.rules)
-        self._next = 0  # number of the next frame in the recording
+        self._next = frame
 
     def _found(self, start: FrameStretch | None, tracks: list[Track]) -> Iterator[FoundTrack]:
         for track in tracks:

@@ -1,5 +1,5 @@
-"""Malformed inputs of every format, tried on the real commands: the gate `input.refused`. A file per format; `gate` runs and judges."""
+"""Malformed inputs of every format, tried on the real commands: gates `input.refused`, `pixels.input.refused`. A file per format; `gate` runs and judges."""
 
-from .gate import KINDS, Refusal, records, run_refusals
+from .gate import KINDS, PIXEL_KINDS, Refusal, records, run_refusals
 
-__all__ = ["KINDS", "Refusal", "records", "run_refusals"]
+__all__ = ["KINDS", "PIXEL_KINDS", "Refusal", "records", "run_refusals"]

@@ -7,12 +7,12 @@ import numpy as np
 from .damage import ANY_FILE, Attack, Case, FileDamage, Kind, Sources, empty
 
 
-def _case(name: str, damage: FileDamage) -> Case:
+def _case(name: str, damage: FileDamage, task: str = "mmia") -> Case:
     def build(folder: Path, sources: Sources, random: np.random.Generator) -> Attack:
         path = folder / "settings.toml"
         path.write_bytes(sources.configuration.read_bytes())
         damage(path, random)
-        return Attack(("train", "mmia", "--out", "run", "--config", path.name))
+        return Attack(("train", task, "--out", "run", "--config", path.name))
     return Case("configuration", name, build, names="settings.toml")
 
 
@@ -56,4 +56,17 @@ DAMAGES: dict[str, FileDamage] = {
     "lists of different lengths": _says("[model]\nchannels = [16, 16]"),
     "brackets 100,000 deep": _says("[model]\nchannels = " + "[" * 100_000),
 }
+# What only the focal surface's settings can have wrong; the rest is read by the same lines of code.
+PIXEL_DAMAGES: dict[str, FileDamage] = {
+    "a setting of the other instrument": _says("[model]\nlatent = 16"),
+    "unknown table": _says("[sessions]\ntrain = [5, 6]"),
+    "session 10": _says("[data]\nsessions = [5, 10]"),
+    "session 15": _says("[data]\ncalibration_sessions = [15]"),
+    "session that is text": _says('[data]\nsessions = ["5"]'),
+    "no sessions": _says("[data]\nsessions = []"),
+    "a calibration session that is trained on": _says("[data]\nsessions = [5, 7]"),
+    "no hidden layer": _says("[model]\nhidden = []"),
+    "share of false flags NaN": _says("[threshold]\nfalse_flags = nan"),
+}
 CONFIGURATION = Kind("configuration", tuple(_case(name, damage) for name, damage in DAMAGES.items()))
+PIXEL_CONFIGURATION = Kind("configuration", tuple(_case(name, damage, "minieuso") for name, damage in PIXEL_DAMAGES.items()))

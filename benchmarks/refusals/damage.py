@@ -4,7 +4,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -53,7 +53,7 @@ class Kind:
 
     name: str
     cases: tuple[Case, ...]
-    accepted: Case | None = field(default=None)
+    accepted: Case | None = None
 
 
 FileDamage = Callable[[Path, np.random.Generator], None]
@@ -115,8 +115,11 @@ def flag_words(sources: Sources, recording: str) -> tuple[str, ...]:
     return ("flag", str(sources.bundle), recording, "--engine", "reference", "--out", "kept.jsonl")
 
 
-def recording_cases(kind: str, file: str, damages: dict[str, FileDamage]) -> tuple[Case, ...]:
-    """A case per damage of a recording, `file` being its name in `Sources.recordings`; each goes through `flag` into an existing catalogue."""
+def recording_cases(kind: str, file: str, damages: dict[str, FileDamage], field: str = "") -> tuple[Case, ...]:
+    """A case per damage of a recording, `file` being its name in `Sources.recordings`; each goes through `flag` into an existing catalogue.
+
+    `field` is what the refusal must name besides the file, where the case leaves no choice.
+    """
 
     def build_with(damage: FileDamage) -> Build:
         def build(folder: Path, sources: Sources, random: np.random.Generator) -> Attack:
@@ -125,7 +128,7 @@ def recording_cases(kind: str, file: str, damages: dict[str, FileDamage]) -> tup
             return Attack(flag_words(sources, file))
         return build
 
-    return tuple(Case(kind, name, build_with(damage), names=file) for name, damage in damages.items())
+    return tuple(Case(kind, name, build_with(damage), names=f"{file}: {field}") for name, damage in damages.items())
 
 
 def undamaged(path: Path, random: np.random.Generator) -> None:

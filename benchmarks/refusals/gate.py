@@ -1,5 +1,7 @@
 """The gate `input.refused`: malformed inputs of every format are tried on the real commands, and each must be refused as promised.
 
+KINDS are those of the photometers, PIXEL_KINDS those of the focal surface (`pixels.input.refused`).
+
 A refusal is exit status 2, nothing on stdout, exactly one line on stderr, `pixie: FILE: FIELD: reason and remedy`, that names the
 damaged file, no byte written or overwritten, no file left anywhere, within LIMIT_SECONDS and LIMIT_MB. A format whose undamaged input is
 not accepted counts none of its refusals: who refuses everything has shown nothing. docs/attacks.md lists the attacks.
@@ -20,16 +22,21 @@ from ..results import Record
 from .bundle_files import BUNDLE_FILES
 from .cdf_file import CDF
 from .checkpoint import CHECKPOINT
-from .configuration import CONFIGURATION
+from .configuration import CONFIGURATION, PIXEL_CONFIGURATION
 from .damage import Case, Kind, Sources
 from .fits_file import FITS
+from .frames_npz import FRAMES_NPZ
 from .npz import NPZ
 from .onnx_file import ONNX
+from .other_instrument import NO_FRAMES, NO_PHOTOMETERS
+from .pixel_bundle import PIXEL_BUNDLE
 from .process import LIMIT_S, Ended, program, run_measured
 from .raw_stream import RAW_STREAM
+from .root_file import ROOT
 from .sources import make_sources
 
-KINDS: tuple[Kind, ...] = (FITS, CDF, NPZ, RAW_STREAM, CHECKPOINT, CONFIGURATION, ONNX, *BUNDLE_FILES)
+KINDS: tuple[Kind, ...] = (FITS, CDF, NPZ, RAW_STREAM, CHECKPOINT, CONFIGURATION, ONNX, NO_FRAMES, *BUNDLE_FILES)
+PIXEL_KINDS: tuple[Kind, ...] = (ROOT, FRAMES_NPZ, PIXEL_CONFIGURATION, NO_PHOTOMETERS, *PIXEL_BUNDLE)
 LIMIT_SECONDS = 5.0
 LIMIT_MB = 200.0
 AT_A_TIME = 2
@@ -61,7 +68,7 @@ def run_refusals(bundle: Path, run: Path, folder: Path, seed: int, progress: Cal
                  kinds: Iterable[Kind] = KINDS) -> list[Refusal]:
     """Try every case on the real commands, two at a time, in `folder` (made; removed again where every case was refused).
 
-    `bundle` and `run` are valid ones and stay untouched. The same seed makes the same damage.
+    `bundle` and `run` are valid ones of the instrument whose `kinds` are tried, and stay untouched. The same seed makes the same damage.
     """
     folder = Path(folder).resolve()
     folder.mkdir(parents=True, exist_ok=True)
@@ -84,8 +91,8 @@ def run_refusals(bundle: Path, run: Path, folder: Path, seed: int, progress: Cal
     return found
 
 
-def records(refusals: list[Refusal], on: str, seed: int) -> list[Record]:
-    """The gate's three numbers (refused, missed, fewest damages tried on a format); then slowest, largest memory, refused by format."""
+def records(refusals: list[Refusal], on: str, seed: int, gate: str = "input.refused") -> list[Record]:
+    """The three numbers of `gate` (refused, missed, fewest damages tried on a format); then slowest, largest memory, refused by format."""
     kinds = list(dict.fromkeys(refusal.kind for refusal in refusals))
     tried = {kind: [refusal for refusal in refusals if refusal.kind == kind] for kind in kinds}
 
@@ -94,12 +101,12 @@ def records(refusals: list[Refusal], on: str, seed: int) -> list[Record]:
 
     refused, total = sum(refusal.refused for refusal in refusals), len(refusals)
     return [
-        record("input.refused", refused, "inputs", total),
-        record("input.refused.missed", total - refused, "inputs", total),
-        record("input.refused.kinds", min(len({one.case for one in found}) for found in tried.values()), "kinds of damage", len(kinds)),
-        record("input.refused.slowest_s", max(refusal.seconds for refusal in refusals), "s", total),
-        record("input.refused.peak_mb", max(refusal.peak_mb for refusal in refusals), "MB", total),
-        *(record(f"input.refused.of.{kind.replace(' ', '_')}", sum(one.refused for one in found), "inputs", len(found))
+        record(gate, refused, "inputs", total),
+        record(f"{gate}.missed", total - refused, "inputs", total),
+        record(f"{gate}.kinds", min(len({one.case for one in found}) for found in tried.values()), "kinds of damage", len(kinds)),
+        record(f"{gate}.slowest_s", max(refusal.seconds for refusal in refusals), "s", total),
+        record(f"{gate}.peak_mb", max(refusal.peak_mb for refusal in refusals), "MB", total),
+        *(record(f"{gate}.of.{kind.replace(' ', '_')}", sum(one.refused for one in found), "inputs", len(found))
           for kind, found in tried.items()),
     ]
 

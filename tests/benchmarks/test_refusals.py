@@ -8,31 +8,35 @@ import sys
 import numpy as np
 import pytest
 
-from benchmarks.refusals import KINDS, gate, process, records, run_refusals
+from benchmarks.refusals import KINDS, PIXEL_KINDS, gate, process, records, run_refusals
 from benchmarks.refusals.damage import ANY_FILE, Attack, Case, Kind, flipped_in_arrays
 from benchmarks.refusals.gate import Refusal
 from benchmarks.refusals.process import Ended, run_measured
 from benchmarks.refusals.sources import make_sources
+from tests import pixel_bundle_for_tests
 from tests.bundle_for_tests import make_bundle
 from tests.run_for_tests import make_run
 from train import checkpoint, run_folder
 from train.configuration import read_configuration
 
-FORMATS = {"FITS", "CDF", "NPZ", "raw stream", "checkpoint", "configuration", "ONNX",
+FORMATS = {"FITS", "CDF", "NPZ", "raw stream", "checkpoint", "configuration", "ONNX", "another instrument",
            "manifest.json", "model.tflite", "model.onnx", "graph.json", "graph.npz", "golden.npz"}
+PIXEL_FORMATS = {"ROOT", "NPZ", "configuration", "another instrument", "manifest.json", "graph.json", "graph.npz", "golden.npz"}
 GOOD_LINE = "pixie: thing.npz: counts: are bad; mend them\n"
 
 
-def test_every_format_is_attacked_in_at_least_four_ways_and_all_in_at_least_sixty():
-    assert {kind.name for kind in KINDS} == FORMATS
-    assert all(len({case.name for case in kind.cases}) >= 4 for kind in KINDS)
-    assert all(case.kind == kind.name for kind in KINDS for case in kind.cases)
-    names = [(case.kind, case.name) for kind in KINDS for case in kind.cases]
+@pytest.mark.parametrize(("kinds", "formats"), [(KINDS, FORMATS), (PIXEL_KINDS, PIXEL_FORMATS)])
+def test_every_format_is_attacked_in_at_least_four_ways_and_all_in_at_least_sixty(kinds, formats):
+    assert {kind.name for kind in kinds} == formats
+    assert all(len({case.name for case in kind.cases}) >= 4 for kind in kinds)
+    assert all(case.kind == kind.name for kind in kinds for case in kind.cases)
+    names = [(case.kind, case.name) for kind in kinds for case in kind.cases]
     assert len(set(names)) == len(names) >= 60
 
 
 def test_every_format_but_those_that_would_train_has_a_control():
     assert {kind.name for kind in KINDS if kind.accepted is None} == {"checkpoint", "configuration"}
+    assert {kind.name for kind in PIXEL_KINDS if kind.accepted is None} == {"configuration"}
 
 
 # The ruler.
@@ -138,14 +142,19 @@ def test_what_a_command_does_to_files_decides_and_so_does_the_control(tmp_path, 
     assert (tmp_path / "attacks").exists() is not refused  # what was not refused is kept to be looked at
 
 
-def test_the_records_are_those_that_the_gates_read():
+@pytest.mark.parametrize("name", ["input.refused", "pixels.input.refused"])
+def test_the_records_are_those_that_the_gates_read(name):
     found = [Refusal("NPZ", "empty", 2, 0.2, 40.0, "", False, True, ""), Refusal("NPZ", "NaN", 0, 0.9, 50.0, "", False, False, "status 0"),
              Refusal("FITS", "empty", 2, 0.1, 90.0, "", False, True, "")]
-    by_id = {record.id: record for record in records(found, "a machine", 3)}
-    assert (by_id["input.refused"].value, by_id["input.refused.missed"].value, by_id["input.refused.kinds"].value) == (2, 1, 1)
-    assert (by_id["input.refused.slowest_s"].value, by_id["input.refused.peak_mb"].value) == (0.9, 90.0)
-    assert by_id["input.refused.of.NPZ"].value == 1 and by_id["input.refused.of.NPZ"].n == 2
+    by_id = {record.id: record for record in records(found, "a machine", 3, name)}
+    assert (by_id[name].value, by_id[f"{name}.missed"].value, by_id[f"{name}.kinds"].value) == (2, 1, 1)
+    assert (by_id[f"{name}.slowest_s"].value, by_id[f"{name}.peak_mb"].value) == (0.9, 90.0)
+    assert by_id[f"{name}.of.NPZ"].value == 1 and by_id[f"{name}.of.NPZ"].n == 2
     assert all(record.on == "a machine" and record.seed == 3 and record.how == "measured" for record in by_id.values())
+
+
+def test_the_photometers_are_what_is_meant_without_a_word():
+    assert records([Refusal("NPZ", "empty", 2, 0.2, 40.0, "", False, True, "")], "a machine", 3)[0].id == "input.refused"
 
 
 # The damages.
@@ -192,7 +201,9 @@ SUBSET = {
     "model.tflite": ["truncated at a random offset, sealed"],
     "graph.json": ["unknown operator, sealed"],
     "golden.npz": ["channel missing, sealed"],
+    "another instrument": ["frames as ROOT", "frames as NPZ", "frames after a recording", "frames before a recording"],
 }
+RECORDINGS = ("ROOT", "NPZ")
 
 
 def test_a_few_of_the_cases_are_refused_by_the_real_commands(tmp_path):
@@ -201,6 +212,14 @@ def test_a_few_of_the_cases_are_refused_by_the_real_commands(tmp_path):
     assert sum(len(kind.cases) for kind in kinds) == sum(map(len, SUBSET.values()))
     found = run_refusals(make_bundle(tmp_path / "bundle"), make_run(tmp_path / "run"), tmp_path / "attacks", 1, kinds=kinds)
     assert [(refusal.kind, refusal.case, refusal.why, refusal.line) for refusal in found if not refusal.refused] == []
+
+
+@pytest.mark.parametrize("recordings", [True, False])
+def test_every_case_of_the_focal_surface_is_refused_by_the_real_commands(tmp_path, recordings):
+    kinds = [kind for kind in PIXEL_KINDS if (kind.name in RECORDINGS) is recordings]
+    found = run_refusals(pixel_bundle_for_tests.make_bundle(tmp_path / "bundle"), tmp_path / "run", tmp_path / "attacks", 1, kinds=kinds)
+    assert [(refusal.kind, refusal.case, refusal.why, refusal.line) for refusal in found if not refusal.refused] == []
+    assert len(found) == sum(len(kind.cases) for kind in kinds)
 
 
 def test_onnx_runtime_leaves_nothing_behind(tmp_path):

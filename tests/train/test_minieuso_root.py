@@ -1,5 +1,8 @@
 """The reader of Level-1 ROOT files against files that uproot writes, good and bad."""
 
+import struct
+
+import awkward
 import numpy as np
 import pytest
 import uproot
@@ -80,6 +83,44 @@ def test_damaged_files_are_refused(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(InputError, match=r"a\.root"):
         read_root(path)
+
+
+def test_baskets_of_different_lengths_are_one_recording(tmp_path):
+    with uproot.recreate(tmp_path / "a.root") as file:
+        made = file.mktree(TREE, {COUNTS: np.dtype((np.float32, (1, 1, 48, 48))), TIME: np.dtype(np.float64)})
+        for first, last in ((0, 1), (1, N)):
+            made.extend({COUNTS: means()[first:last], TIME: TIMES[first:last]})
+    [stretch] = read_root(tmp_path / "a.root")
+    assert np.array_equal(stretch.sums, np.rint(means().astype(np.float64) * 16_384)[:, 0, 0])
+
+
+@pytest.mark.parametrize("name", [COUNTS, TIME, CATHODE])
+def test_a_branch_of_which_entries_are_lost_is_refused(tmp_path, name):
+    data = written(tmp_path / "a.root", **{CATHODE: np.full((N, 12), 3, np.int32)}).read_bytes()
+    with uproot.open(tmp_path / "a.root") as file:
+        begin = data.index(name.encode(), file.key(TREE).fSeekKey)
+    said, says = struct.pack(">2q", 0, N), struct.pack(">2q", 2 * N, N)  # the first entries of its basket and of the one after
+    (tmp_path / "a.root").write_bytes(data[:begin] + data[begin:].replace(said, says, 1))
+    with pytest.raises(InputError, match=f"{name}: gives 0 entries, the tree has {N} frames"):
+        read_root(tmp_path / "a.root")
+
+
+def test_the_shape_is_looked_at_before_anything_is_unpacked(tmp_path, monkeypatch):
+    path = written(tmp_path / "a.root", **{COUNTS: np.zeros((N, 500, 500), np.float32)})
+    monkeypatch.setattr(uproot.TBranch, "array", lambda *arguments, **options: pytest.fail("unpacked"))
+    with pytest.raises(InputError, match=r"float32 \[n, 500, 500\]"):
+        read_root(path)
+
+
+def test_what_is_no_tree_and_frames_of_varying_length_are_named(tmp_path):
+    with uproot.recreate(tmp_path / "a.root") as file:
+        file[TREE] = np.histogram(np.zeros(3))
+    with pytest.raises(InputError, match=f"{TREE}: is a TH1D"):
+        read_root(tmp_path / "a.root")
+    with uproot.recreate(tmp_path / "b.root") as file:
+        file.mktree(TREE, {COUNTS: "var * float32", TIME: "float64"}).extend({COUNTS: awkward.Array([[1.0, 2.0], [3.0]]), TIME: TIMES[:2]})
+    with pytest.raises(InputError, match=f"{COUNTS}: is of varying length"):
+        read_root(tmp_path / "b.root")
 
 
 def test_an_empty_tree_a_folder_and_no_file(tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from edge_runtime.frames import FRAME_GTU, PIXELS
 
 MEDIAN_FRAMES = 48  # of history behind the running median: as many as a network sees
-RENEWED_EVERY = 4  # frames between two medians, which are what costs; the ground drifts by a fifth of a pixel meanwhile
+RENEWED_EVERY = 8  # frames between two medians, which are what costs; the ground drifts by a fifth of a pixel meanwhile
 MEAN_FRAMES = 128  # of history behind the mean of the flight rule: one packet, as in flight
 SUM_FRAMES = 4  # that are summed; in flight 8 frames of 320 us, here about as long as a meteor stays in a pixel
 SCORE_STEPS = 16  # of a score in one sigma
@@ -41,7 +41,7 @@ class StreamRival(Protocol):
 class RunningMedian:
     """Excess over the median B of the pixel's previous 48 frames by more than k = `level` Poisson deviations: n - B > k sqrt(B), in counts.
 
-    In counts per GTU that is k sqrt(b / 16,384), b = B / 16,384. The median is renewed every 4th frame, so that it is up to 3 frames old.
+    In counts per GTU that is k sqrt(b / 16,384), b = B / 16,384. The median is renewed every 8th frame, so that it is up to 7 frames old.
     """
 
     name = "running median"

@@ -1,6 +1,6 @@
 """Level-1 ROOT files of Mini-EUSO: the D3 frames in the tree `tevent_2nd_integral` (read and written by uproot)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,12 @@ _SHAPES = ((1, 1, PIXELS, PIXELS), (PIXELS, PIXELS), (PIXELS * PIXELS,))
 _CATHODES = 12  # of which the first nine belong to the EC units
 _FULL_VOLTAGE = 3
 _UNITS = PIXELS // UNIT_PIXELS
+# What a branch must hold: whether dtype and shape of an entry fit, and the words for it.
+_FORMS: dict[str, tuple[Callable[["np.dtype[Any]", tuple[int, ...]], bool], str]] = {
+    COUNTS: (lambda dtype, shape: dtype.kind == "f" and shape in _SHAPES, f"float means [n, 1, 1, {PIXELS}, {PIXELS}]"),
+    TIME: (lambda dtype, shape: dtype == np.float64 and shape == (), "float64 seconds since 1970, one a frame"),
+    CATHODE: (lambda dtype, shape: dtype.kind in "iu" and len(shape) == 1 and shape[0] >= _UNITS**2, f"integers [n, {_CATHODES}]"),
+}
 
 
 def read_root(path: Path) -> Iterator[FrameStretch]:
@@ -70,9 +76,11 @@ def _branches(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
 
     try:
         with uproot.open(path) as file:
-            names = {name.split(";")[0]: name for name in file.keys(recursive=False)}
+            names = {name.split(";")[0]: kind for name, kind in file.classnames(recursive=False).items()}
             if TREE not in names:
                 raise InputError(path, TREE, f"is missing, the file holds {', '.join(names) or 'nothing'}{_near(TREE, names)}; is it a Level-1 file?")
+            if names[TREE] != "TTree":
+                raise InputError(path, TREE, f"is a {names[TREE]}, must be a TTree; is it a Level-1 file?")
             tree = file[TREE]
             keys = list(tree.keys())
             for needed in (COUNTS, TIME):
@@ -82,23 +90,31 @@ def _branches(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
                 raise InputError(path, TREE, "holds no frame; at least one is needed")
             if tree.num_entries * PIXELS**2 * 4 > _LIMIT:
                 raise InputError(path, TREE, f"holds {tree.num_entries} frames, too many for one file; split it")
-            cathode = tree[CATHODE].array(library="np") if CATHODE in keys else None
-            means, times = tree[COUNTS].array(library="np"), tree[TIME].array(library="np")
+            present = [name for name in _FORMS if name in keys]
+            for name in present:
+                _check_form(path, name, tree[name].interpretation.numpy_dtype)
+            arrays = {name: _array(path, name, tree) for name in present}
     except InputError:
         raise
     except Exception as error:  # whatever uproot meets in a damaged file, of any type
         raise InputError(path, "ROOT", f"cannot be read ({type(error).__name__}: {' '.join(str(error).split())[:100]}); the file is damaged") from error
-    return _checked(path, means, times, cathode)
+    cathode = arrays.get(CATHODE)
+    return arrays[COUNTS].reshape(-1, PIXELS, PIXELS), arrays[TIME].astype(np.float64), None if cathode is None else cathode.astype(np.int64)
 
 
-def _checked(path: Path, means: Any, times: Any, cathode: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    if means.dtype.kind != "f" or means.shape[1:] not in _SHAPES:
-        raise InputError(path, COUNTS, f"is {means.dtype} {list(means.shape)}, must be float means [n, 1, 1, {PIXELS}, {PIXELS}]")
-    if times.dtype.kind != "f" or times.dtype.itemsize != 8 or times.ndim != 1:
-        raise InputError(path, TIME, f"is {times.dtype} {list(times.shape)}, must be float64 seconds since 1970, one a frame")
-    if cathode is not None and (cathode.dtype.kind not in "iu" or cathode.ndim != 2 or cathode.shape[1] < _UNITS**2):
-        raise InputError(path, CATHODE, f"is {cathode.dtype} {list(cathode.shape)}, must be integers [n, {_CATHODES}]")
-    return means.reshape(-1, PIXELS, PIXELS), times.astype(np.float64), None if cathode is None else cathode.astype(np.int64)
+def _check_form(path: Path, name: str, form: "np.dtype[Any]") -> None:
+    """Refuse a branch by what the tree says of one entry, dtype and shape, before anything is unpacked: a megabyte can hold gigabytes of zeros."""
+    fits, wanted = _FORMS[name]
+    if not fits(form.base, form.shape):
+        found = "of varying length" if form.base.kind == "O" else f"{form.base} {['n', *form.shape]}".replace("'", "")
+        raise InputError(path, name, f"is {found}, must be {wanted}")
+
+
+def _array(path: Path, name: str, tree: Any) -> np.ndarray:
+    array: np.ndarray = tree[name].array(library="np")
+    if len(array) != tree.num_entries:  # a basket that begins late: uproot gives what is left of the branch
+        raise InputError(path, name, f"gives {len(array)} entries, the tree has {tree.num_entries} frames; the file is damaged")
+    return array
 
 
 def _near(name: str, names: Any) -> str:
