@@ -15,7 +15,7 @@ from edge_runtime.files import read_json, sha256, write_file
 
 from . import environment
 from .demo import code_digest
-from .gates import judge
+from .gates import claims_of, judge
 from .material import Material
 from .recorded import read_slices, recorded_folder
 from .results import Results, Stage, stage_from_document, stage_to_document, write_results
@@ -41,25 +41,30 @@ class Step:
     share: float
 
 
-def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int) -> Results:
+def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int, study: Path | None = None) -> Results:
     """Measure everything the targets allow and write the results to `out`. InputError for a target that is nothing we measure."""
     if seed < 0:
         raise InputError("command line", "--seed", f"is {seed}, must be 0 or greater")
     targets = sort_targets(paths)
-    _check(targets)
+    task = _check(targets)
     slices = recorded_folder(recorded)
-    if slices is not None:
+    if slices is not None and task == "mmia":
         read_slices(slices)  # refused now, not after an hour
+    if study is not None and task != "minieuso":
+        raise InputError("command line", "--study", "says nothing of the photometers; name a run or bundle of minieuso")
     if not out.parent.is_dir():
         raise InputError(out, "--out", f"cannot be written: the folder {out.parent} does not exist; make it first")
     here = environment.describe()
     kept = out.with_name(out.stem + ".stages")
-    key = _key(targets, scale, seed, slices) if scale == "full" else ""
+    key = _key(targets, scale, seed, slices, study) if scale == "full" else ""
     with tempfile.TemporaryDirectory(prefix="pixie-bench-") as scratch:
         material = Material(targets.run, targets.bundle, scale, seed, Path(scratch))
-        found, seconds = _measure(steps(targets, material, slices, scale, seed), kept, key, seed)
+        to_do = steps(targets, material, slices, scale, seed) if task == "mmia" else \
+            pixel_steps(targets, study, slices, kept, Path(scratch), scale, seed)
+        found, seconds = _measure(to_do, kept, key, seed)
     records = tuple(record for stage in found for record in stage.records)
-    results = Results(scale, seed, str(here["date"]), {**here, "seconds_per_step": seconds}, records, judge(records), merged(stage.figures for stage in found))
+    results = Results(scale, seed, str(here["date"]), {**here, "seconds_per_step": seconds}, records, judge(records, claims_of(task, scale)),
+                      merged(stage.figures for stage in found), task)
     write_results(results, out)
     return results
 
@@ -84,20 +89,67 @@ def sort_targets(paths: Iterable[Path]) -> Targets:
     return Targets(runs[0] if runs else None, bundles[0] if bundles else None, tuple(models))
 
 
-def _check(targets: Targets) -> None:
-    """Refuse now, not after an hour: a damaged run or bundle, and a bundle that was not exported from the run beside it (InputError)."""
-    from edge_runtime.bundle import MANIFEST, open_bundle
+def _check(targets: Targets) -> str:
+    """The targets' task. Refuse now, not after an hour: a damaged run or bundle, and a bundle that was not exported from the run beside it (InputError)."""
+    from edge_runtime.bundle import MANIFEST, PixelBundle, open_bundle
+    from train.configuration import task_of
     from train.run_folder import read_run
 
+    tasks = []
     if targets.run is not None:
-        read_run(targets.run)
+        tasks.append(task_of(read_run(targets.run).configuration))
     if targets.bundle is not None:
-        open_bundle(targets.bundle)
+        tasks.append("minieuso" if isinstance(open_bundle(targets.bundle), PixelBundle) else "mmia")
+    if len(set(tasks)) > 1:
+        raise InputError(targets.bundle, "task", f"is {tasks[1]!r}, that of {targets.run} is {tasks[0]!r}; name a run and the bundle exported from it")
     if targets.run is not None and targets.bundle is not None:
         document: Any = read_json(targets.bundle / MANIFEST)
         if document["thresholds"]["calibration"].get("sha256") != sha256(targets.run / "calibration.json"):
             raise InputError(targets.bundle, f"{MANIFEST} thresholds.calibration.sha256",
                              f"is not that of {targets.run}: the bundle was not exported from this run; export the run again")
+    return tasks[0] if tasks else "mmia"
+
+
+def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kept: Path, scratch: Path, scale: str, seed: int) -> list[Step]:
+    """The measurements of a pixel run and its bundle, timings first; `kept` holds what a long run has done."""
+    from . import latency, pixel_parity, pixel_pictures, pixel_recorded, pixel_sessions, pixel_study, pixel_time, pixel_tracks, sizes
+
+    found: list[Step] = []
+    if targets.bundle is not None:
+        bundle = targets.bundle
+        found += [
+            Step("bytes", lambda: sizes.sizes(bundle, "pixels.flight_bytes"), 1),
+            Step("time of a frame", lambda: pixel_time.frame_time(bundle, scratch, scale, seed), 25),
+            Step("latency", lambda: latency.latency(bundle, FLIGHT_ENGINES, (latency.pixel_windows(seed),), scratch, scale, seed, pace=latency.FRAME_PACE), 50),
+            Step("figures", lambda: pixel_pictures.focal_figures(bundle, seed), 5),
+            Step("refusals", lambda: _pixel_refusals(bundle, targets.run, scratch, seed), 100),
+        ]
+        if recorded is not None and (recorded / "meteors").is_dir():
+            found.append(Step("recorded meteor", lambda: pixel_recorded.recorded_meteor(bundle, recorded, seed), 2))
+    if targets.run is not None and targets.bundle is not None:
+        run, flown = targets.run, targets.bundle
+        found.append(Step("parity", lambda: pixel_parity.parity(run, flown, scale, seed), 10))
+        if scale == "demo":
+            found.append(Step("sessions", lambda: pixel_sessions.of_run(run, seed), 60))
+    if scale == "full":
+        found.append(Step("sessions", lambda: pixel_sessions.leave_one_out(kept / "sessions", seed), 3000))
+        if targets.bundle is not None:
+            watched = targets.bundle
+            found.append(Step("tracks", lambda: pixel_tracks.tracks(watched, kept / "tracks", seed), 2700))
+    if study is not None:
+        tables = pixel_study.study(study)  # refused now, not after an hour
+        found += [Step("study", lambda: tables, 1), Step("simulator", lambda: pixel_study.simulator(tables, recorded), 2)]
+    return found
+
+
+def _pixel_refusals(bundle: Path, run: Path | None, scratch: Path, seed: int) -> Stage:
+    from .refusals import PIXEL_KINDS, records, run_refusals
+
+    refusals = run_refusals(bundle, run or bundle, scratch / "refusals", seed, progress, PIXEL_KINDS)
+    notes = [f"not refused as promised: {one.kind}, {one.case}: {one.why}" for one in refusals if not one.refused]
+    found = records(refusals, environment.on(), seed, "pixels.input.refused")
+    rows = [{"name": one.id.removeprefix("pixels.input.refused").lstrip(".").replace("_", " ") or "refused", "cells": [one.id]} for one in found]
+    return Stage(tuple(found), {"notes": notes, "tables": {"refusals": {"columns": ["malformed inputs", "value"], "rows": rows}}})
 
 
 def steps(targets: Targets, material: Material, slices: Path | None, scale: str, seed: int) -> list[Step]:
@@ -191,10 +243,10 @@ def _kept(file: Path, key: str) -> Stage | None:
     return stage_from_document(stage, file) if document.get("key") == key and isinstance(stage, dict) else None
 
 
-def _key(targets: Targets, scale: str, seed: int, slices: Path | None) -> str:
+def _key(targets: Targets, scale: str, seed: int, slices: Path | None, study: Path | None) -> str:
     """What a kept step belongs to: the code, the targets' bytes, scale and seed."""
     digest = hashlib.sha256(f"{code_digest()} {scale} {seed} {slices}".encode())
-    for target in (targets.run, targets.bundle, *targets.models):
+    for target in (targets.run, targets.bundle, study, *targets.models):
         files = [target] if target is not None and target.is_file() else sorted(target.rglob("*")) if target is not None else []
         for file in files:
             if file.is_file():

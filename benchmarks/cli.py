@@ -19,7 +19,8 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--scale", choices=("demo", "full"), default="demo",
                         help="how much is measured; full goes on where it was cut off (default: %(default)s)")
     parser.add_argument("--recorded", type=Path, metavar="DIR",
-                        help="folder with mmia/slices.npz, recorded slices (default: $PIXIE_RECORDED, else not supplied)")
+                        help="folder with recorded data: mmia/, meteors/, minieuso_d3_frame/ (default: $PIXIE_RECORDED, else not supplied)")
+    parser.add_argument("--study", type=Path, metavar="DIR", help="what `pixie study minieuso` left: its tables and its checks of the simulator")
     parser.add_argument("--seed", type=int, default=1, help="seed of scenes and resampling (default: %(default)s)")
 
 
@@ -28,7 +29,7 @@ def _bench(arguments: argparse.Namespace) -> Outcome:
     from .gates import fall_short, lines
     from .results import to_document
 
-    results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed)
+    results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed, arguments.study)
     return Outcome(f"{lines(results.gates)}\n{len(results.records)} records in {arguments.out}", to_document(results), int(fall_short(results.gates)))
 
 
@@ -55,10 +56,11 @@ def _add_gates(parser: argparse.ArgumentParser) -> None:
 def _gates(arguments: argparse.Namespace) -> Outcome:
     from dataclasses import asdict
 
-    from .gates import fall_short, judge, lines
+    from .gates import claims_of, fall_short, judge, lines
     from .results import read_results
 
-    gates = judge(read_results(arguments.results).records)  # judged anew: the file's own verdicts may be older than the table
+    results = read_results(arguments.results)
+    gates = judge(results.records, claims_of(results.task, results.scale))  # judged anew: the file's own verdicts may be older than the table
     return Outcome(lines(gates), {"gates": [asdict(gate) for gate in gates]}, int(fall_short(gates)))
 
 

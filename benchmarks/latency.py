@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from edge_runtime.counts import SAMPLE_TIME, Stretch
+from edge_runtime.frames import FRAME_TIME_NS
 from edge_runtime.preprocess import WINDOW_SAMPLES, Windows
 
 from .environment import on
@@ -24,6 +25,7 @@ from .results import Record, Stage
 from .statistics import LEVELS, percentile_spread
 
 PACE = WINDOW_SAMPLES * SAMPLE_TIME  # s: one window every 10.4 ms
+FRAME_PACE = FRAME_TIME_NS * 1e-9  # s: one frame of the focal surface every 40.96 ms
 SWEEP_BYTES = 16 << 20  # read between paced calls: another program had the caches meanwhile
 Run = Callable[..., object]
 STARTS = 3  # processes per engine, each giving one first call
@@ -43,7 +45,8 @@ class Effort:
 EFFORT = {"demo": Effort(5_000, 1.5, 300, 4_000), "full": Effort(50_000, 30.0, 5_000, 40_000)}
 
 
-def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ...], scratch: Path, scale: str, seed: int, prefix: str = "latency") -> Stage:
+def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ...], scratch: Path, scale: str, seed: int, prefix: str = "latency",
+            pace: float = PACE) -> Stage:
     """Distributions of every engine on the model in `folder`, which may be a bare .tflite file.
 
     `inputs` [n, ...], one array for each input of the model, are used in turn; `scratch` is a folder to hand them over. Ids begin with
@@ -56,7 +59,7 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
     drawn: dict[str, Any] = {}
     rows, notes = [], []
     for engine in engines:
-        task = {"task": "time", "folder": str(folder), "engine": engine, "inputs": str(scratch / "inputs.npz")}
+        task = {"task": "time", "folder": str(folder), "engine": engine, "inputs": str(scratch / "inputs.npz"), "pace": pace}
         told = [_process({**task, "effort": {} if start else asdict(EFFORT[scale])}) for start in range(STARTS)]
         if "missing" in told[0]:
             notes.append(f"engine {engine} was not timed: {told[0]['missing']}")
@@ -70,7 +73,7 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
                     Record(f"{name}.load", float(np.median([one["load_ms"] for one in told])), "ms", "measured", place, None, len(firsts), seed,
                            "import of the engine and loading of the file; median over processes")]
         for mode, words in (("hot", f"closed loop, {first['warm_up']} calls before it not counted"),
-                            ("paced", f"one call every {1e3 * PACE:.1f} ms, {SWEEP_BYTES >> 20} MB read in between")):
+                            ("paced", f"one call every {1e3 * pace:.1f} ms, {SWEEP_BYTES >> 20} MB read in between")):
             calls = np.asarray(first[mode], float)
             for level in PERCENTILES:
                 records.append(Record(f"{name}.{mode}.p{level}", float(np.percentile(calls, level)), "µs", "measured", place,
@@ -85,6 +88,16 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
     if drawn and prefix == "latency":
         figures["latency"] = {"levels": list(LEVELS), "engines": drawn}
     return Stage(tuple(records), figures)
+
+
+def pixel_windows(seed: int, frames: int = 16) -> np.ndarray:
+    """Inputs of a pixel network, int8 [frames, 1, 2304, 48]: successive windows of a simulated scene."""
+    from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
+    from train.instruments.minieuso.scene import Scene
+    from train.pixels.windows import stretch_of
+
+    codes, _ = stretch_codes(PixelCodes(), stretch_of(Scene(9, WINDOW_FRAMES + frames, seed)))
+    return np.stack([codes[first:first + WINDOW_FRAMES].T[None] for first in range(frames)])
 
 
 def added(bundle: Path, counts: np.ndarray, scratch: Path, scale: str, seed: int) -> Stage:
@@ -131,7 +144,8 @@ def _time_engine(task: dict[str, Any]) -> dict[str, Any]:
     if task["effort"]:
         effort = Effort(**task["effort"])
         warm_up = _loop(run, inputs, 1_000, 0.3)
-        told |= {"warm_up": len(warm_up), "hot": _loop(run, inputs, effort.hot_calls, effort.hot_seconds), "paced": _paced(run, inputs, effort.paced_calls)}
+        told |= {"warm_up": len(warm_up), "hot": _loop(run, inputs, effort.hot_calls, effort.hot_seconds),
+                 "paced": _paced(run, inputs, effort.paced_calls, task["pace"])}
     return told
 
 
@@ -175,14 +189,14 @@ def _loop(run: Run, inputs: list[tuple[np.ndarray, ...]], calls: int, seconds: f
     return spent
 
 
-def _paced(run: Run, inputs: list[tuple[np.ndarray, ...]], calls: int) -> list[float]:
-    """µs of each call, one every PACE; in between the caches are swept and the process sleeps."""
+def _paced(run: Run, inputs: list[tuple[np.ndarray, ...]], calls: int, pace: float) -> list[float]:
+    """µs of each call, one every `pace` seconds; in between the caches are swept and the process sleeps."""
     spent, clock, sweep = [], time.perf_counter_ns, np.ones(SWEEP_BYTES >> 3, np.int64)
     due = clock()
     for number in range(calls):
         given = inputs[number % len(inputs)]
         sweep.sum()
-        due += int(PACE * 1e9)
+        due += int(pace * 1e9)
         time.sleep(max(0.0, (due - clock()) / 1e9))
         start = clock()
         run(*given)

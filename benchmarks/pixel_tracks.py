@@ -21,7 +21,8 @@ from edge_runtime.files import write_file
 from edge_runtime.frames import FrameStretch
 from edge_runtime.pixel_stream import PixelFlagger
 from edge_runtime.pixels import WINDOW_FRAMES
-from edge_runtime.tracking import Track, Tracker, speed_km_s
+from edge_runtime.recurrence import LoneTracker
+from edge_runtime.tracking import Place, Track, speed_km_s
 from train.instruments.minieuso.configuration import SESSIONS
 from train.instruments.minieuso.scene import FILE_FRAMES, Scene
 from train.instruments.minieuso.sources import Light
@@ -72,7 +73,7 @@ class Watch:
         found: dict[str, list[Track]] = {name: [] for name in NAMES}
         for stretch in stretches:
             self._flagger.begin(stretch.frame)
-            trackers = {name: Tracker(self._rules) for name in (*MEDIAN_LEVELS, *LEVEL2_FACTORS)}
+            trackers = {name: LoneTracker(self._rules) for name in (*MEDIAN_LEVELS, *LEVEL2_FACTORS)}
             self._median.reset()
             for rule in self._level2.values():
                 rule.reset()
@@ -116,7 +117,7 @@ def meteors(bundle_folder: Path, session: int, seed: int, number: int) -> list[d
 
 
 def _row(light: Light, own: Mapping[str, Track | None]) -> dict[str, Any]:
-    true = Track(0, 1, (), 0.0, 0.0, light.track[2], light.track[3], 0.0, 0, 1.0)
+    true = Track(0, 1, (), 0.0, 0.0, light.track[2], light.track[3], 0.0, 0, 1.0, Place(0.0, 0.0, 0.0))
     ours = own["int8"]
     return {"magnitude": light.magnitude, "speed": speed_km_s(true), "scores": {name: None if track is None else track.score for name, track in own.items()},
             "told_speed": None if ours is None else speed_km_s(ours), "told_excess": None if ours is None else ours.excess}

@@ -67,3 +67,18 @@ def recorded(bundle_folder: Path, folder: Path) -> Stage:
 def _told(candidates: list[Candidate]) -> str:
     told = (f"{one.class_name} at {one.sample_start}–{one.sample_end}, score {one.score}" for one in candidates)
     return "; ".join(told) or "no candidate"
+
+
+def read_supplied(path: Path, name: str, shape: tuple[int | None, ...]) -> np.ndarray:
+    """An array of a supplied file; InputError where it is missing or of another shape."""
+    check_file(path, 64 << 20)
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            if name not in archive.files:
+                raise InputError(path, name, "is missing; copy the file again")
+            values: np.ndarray = archive[name]
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(path, "npz", f"cannot be read ({error}); copy it again") from error
+    if values.ndim != len(shape) or any(want is not None and want != have for want, have in zip(shape, values.shape, strict=True)):
+        raise InputError(path, name, f"has shape {list(values.shape)}, must be {list(shape)}")
+    return values

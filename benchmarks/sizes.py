@@ -9,13 +9,15 @@ from .results import Record, Stage
 FLIGHT = ("model.tflite", MANIFEST)  # the preprocessing and score tables stand in the manifest
 
 
-def sizes(bundle: Path) -> Stage:
-    """Bytes of every file of a bundle, counted as the file system gives them."""
+def sizes(bundle: Path, flight: str = "flight.bytes") -> Stage:
+    """Bytes of every file of a bundle, counted as the file system gives them; the record of what flies is called `flight`."""
     names = (MANIFEST, *FLOWN)
     by_name = {name: (bundle / name).stat().st_size for name in names}
     ground = sum(file.stat().st_size for file in (bundle / "ground").rglob("*") if file.is_file())
-    totals = {"flight.bytes": ("flies: model.tflite and manifest with its tables", sum(by_name[name] for name in FLIGHT)),
-              "bytes.bundle": ("the bundle without ground/", sum(by_name.values())), "bytes.ground": ("ground/: decoder and whole model", ground)}
+    totals = {flight: ("flies: model.tflite and manifest with its tables", sum(by_name[name] for name in FLIGHT)),
+              "bytes.bundle": ("the bundle without ground/", sum(by_name.values()))}
+    if ground:
+        totals["bytes.ground"] = ("ground/: decoder and whole model", ground)
     records = [Record(name, value, "bytes", "measured", "file system", None, 1, None, words) for name, (words, value) in totals.items()]
     records += [Record(f"bytes.{name.replace('.', '_')}", size, "bytes", "measured", "file system", None, 1, None, name) for name, size in by_name.items()]
     rows = [{"name": name + (" (flies)" if name in FLIGHT else ""), "cells": [f"bytes.{name.replace('.', '_')}"]} for name in names]

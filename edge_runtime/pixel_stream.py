@@ -11,7 +11,8 @@ from .engines import Engine
 from .frames import FRAME_TIME_NS, FrameStretch
 from .masking import Masker
 from .pixels import FOCAL_PIXELS, WINDOW_FRAMES, PixelCodes, PixelWindows
-from .tracking import Track, Tracker, TrackRules
+from .recurrence import LoneTracker
+from .tracking import Track, TrackRules
 
 MIDDLE = WINDOW_FRAMES // 2  # place in the window where the network looks for the brightest frame
 _NEAR = 4  # frames around it among which the brightest is taken
@@ -51,7 +52,8 @@ class PixelFlagger:
     """One network for any number of recordings one after the other. Not for use from several threads at once.
 
     `frames` counts what was seen, `windows` the pixel-windows that were judged, over all recordings; `masker.counts` what was masked of the
-    current one, and why. Of the last frame: `masked` bool [48, 48], `logits` int8 [2304] and `full` bool [2304], which of them count.
+    current one, and why. Of the last frame: `masked` bool [48, 48], `input` int8 [1, 1, 2304, 48],
+    `logits` int8 [2304] and `full` bool [2304], which of them count.
     """
 
     def __init__(self, settings: PixelSettings, engine: Engine) -> None:
@@ -60,8 +62,8 @@ class PixelFlagger:
         self._next = 0  # number of the next frame in the recording
         self._settings, self._run = settings, engine.run
         lent = engine.input_buffer()
-        self._input = np.empty((1, 1, FOCAL_PIXELS, WINDOW_FRAMES), np.int8) if lent is None else lent
-        self._codes = self._input.reshape(FOCAL_PIXELS, WINDOW_FRAMES)
+        self.input = np.empty((1, 1, FOCAL_PIXELS, WINDOW_FRAMES), np.int8) if lent is None else lent
+        self._codes = self.input.reshape(FOCAL_PIXELS, WINDOW_FRAMES)
         self.begin()
 
     def flag(self, stretches: Iterable[FrameStretch]) -> Iterator[FoundTrack]:
@@ -78,25 +80,44 @@ class PixelFlagger:
 
     def push(self, sums: npt.NDArray[np.uint32], masked: npt.NDArray[np.bool_]) -> list[Track]:
         """One step of the loop, of sums and masked [48, 48]: the tracks that this frame completes."""
-        flags = self.judge(sums, masked)
-        tracks = self._tracker.push(self._next, flags.peak, flags.pixel, flags.score, flags.excess)
-        self._next += 1
-        return tracks
+        return self.follow(self.judge(sums, masked))
 
     def judge(self, sums: npt.NDArray[np.uint32], masked: npt.NDArray[np.bool_]) -> Flags:
         """The pixels that are flagged when this frame has come; their windows' middles lie WINDOW_FRAMES - 1 - MIDDLE frames back."""
+        self.preprocess(sums, masked)
+        self.gather()
+        self.infer()
+        return self.flags()
+
+    def preprocess(self, sums: npt.NDArray[np.uint32], masked: npt.NDArray[np.bool_]) -> None:
+        """First step of `judge`: masks and codes of the frame."""
         self.masked = self.masker.frame(sums, masked)
         self._windows.push(sums, self.masked)
+
+    def gather(self) -> None:
+        """Second step: every pixel's window into the engine's input."""
         self._windows.gather(self._codes)
-        (logits,) = self._run(self._input)
-        full = self._windows.age >= WINDOW_FRAMES
+
+    def infer(self) -> None:
+        """Third step: the engine."""
+        (logits,) = self._run(self.input)
+        self.logits = logits.reshape(FOCAL_PIXELS)
+
+    def flags(self) -> Flags:
+        """Last step: which pixels are flagged, and what is known of them."""
+        self.full = self._windows.age >= WINDOW_FRAMES
         self.frames += 1
-        self.windows += int(np.count_nonzero(full))
-        self.logits, self.full = logits.reshape(FOCAL_PIXELS), full
-        pixel = np.flatnonzero((self.logits > self._settings.flag) & full)
+        self.windows += int(np.count_nonzero(self.full))
+        pixel = np.flatnonzero((self.logits > self._settings.flag) & self.full)
         near = self._codes[pixel, MIDDLE - _NEAR:MIDDLE + _NEAR + 1]
         ago = WINDOW_FRAMES - 1 - MIDDLE + _NEAR - near.argmax(axis=1)
         return Flags(pixel, self._next - ago, self.logits[pixel].astype(np.int64), self._windows.excess(ago, pixel))
+
+    def follow(self, flags: Flags) -> list[Track]:
+        """The tracks that the flags of this frame complete; the next frame is another."""
+        tracks = self._tracker.push(self._next, flags.peak, flags.pixel, flags.score, flags.excess)
+        self._next += 1
+        return tracks
 
     def gap(self) -> list[Track]:
         """Frames are missing, or the recording ends: every pixel begins anew; the tracks that are complete as far as they were seen."""
@@ -108,7 +129,7 @@ class PixelFlagger:
         """Forget all that was seen: a recording begins, with this number of its first frame."""
         self.masker = Masker()
         self._windows = PixelWindows(self._settings.codes)
-        self._tracker = Tracker(self._settings.rules)
+        self._tracker = LoneTracker(self._settings.rules)
         self._next = frame
 
     def _found(self, start: FrameStretch | None, tracks: list[Track]) -> Iterator[FoundTrack]:

@@ -40,7 +40,9 @@ class TrackRules:
     reach_pixels (Chebyshev distance), reach_frames: up to which two points touch. wait: frames without a point after which a cluster is closed.
     minimum_pixels, maximum_pixels: of a track; what is larger is lightning. largest_residual: pixels. slowest, fastest: pixels per frame; the
     ground drifts by 1/21, and a meteor of 72 km/s moves by 0.7. shortest: pixels from the first peak to the last; a light that blinks shows in several
-    pixels at once, and goes nowhere. threshold: a track's score is above it.
+    pixels at once, and goes nowhere. longest: frames; the longest meteors last 1.6 s, satellites
+    longer. threshold: a track's score is above it.
+    alone: frames before and after a track in which nothing may be flagged at its place over the ground (edge_runtime/recurrence.py).
     """
 
     reach_pixels: int = 2
@@ -52,11 +54,13 @@ class TrackRules:
     slowest: float = 0.06
     fastest: float = 0.9
     shortest: float = 1.0
+    longest: int = 40
     threshold: int = 0
+    alone: int = 250
 
     def __post_init__(self) -> None:
         whole = {"reach_pixels": (1, 8), "reach_frames": (0, PEAK_FRAMES), "wait": (1, 1 << 20), "minimum_pixels": (2, _NUMBER),
-                 "maximum_pixels": (self.minimum_pixels, _NUMBER), "threshold": (-1 << 30, 1 << 30)}
+                 "maximum_pixels": (self.minimum_pixels, _NUMBER), "longest": (1, 1 << 20), "threshold": (-1 << 30, 1 << 30), "alone": (0, 1 << 20)}
         for name, (low, high) in whole.items():
             value = getattr(self, name)
             if type(value) is not int or not low <= value <= high:
@@ -76,13 +80,21 @@ class TrackRules:
         return asdict(self)
 
 
+class Place(NamedTuple):
+    """Where and when a cluster is: frame, row and column in focal coordinates, means over its points."""
+
+    frame: float
+    row: float
+    column: float
+
+
 class Track(NamedTuple):
     """A cluster of points on a straight line.
 
     frame_start, frame_end: half-open, of its points' peaks. pixels: row and column of each, once, sorted. row, column: place in focal
     coordinates at the middle of these frames; row_step, column_step: pixels per frame. residual: pixels, root mean square over its points of
-    the distance between a pixel's centre and the line's place at the point's peak. score: sum over its pixels of the best score of each.
-    excess: counts per GTU, the largest of its points.
+    the distance between a pixel's centre and the line's place at the point's peak. score: sum over its pixels of the best score of
+    each, over the root of their number. excess: counts per GTU, the largest of its points. place: of its cluster.
     """
 
     frame_start: int
@@ -95,13 +107,15 @@ class Track(NamedTuple):
     residual: float
     score: int
     excess: float
+    place: Place
 
 
 class Tracker:
     """Clusters in the making, in arrays of constant size: a pixel keeps its latest points, more than can still be touched.
 
     A point is kept once: another at the same pixel within reach_frames is the same, and takes its place where its score is
-    higher. A cluster of more than maximum_pixels stays until it is closed, so that it takes in what touches it, and is no track.
+    higher. A cluster of more than maximum_pixels stays until it is closed, so that it takes in what touches it, and is no track. `closed`: the places of
+    clusters of two pixels and more that were closed, tracks or none, until somebody takes them out.
     """
 
     def __init__(self, rules: TrackRules) -> None:
@@ -122,6 +136,7 @@ class Tracker:
         self._used = 0  # slots that any pixel uses, most often one
         self._due = _NEVER  # no cluster is to be closed before this frame
         self._frame = _NONE
+        self.closed: list[Place] = []
 
     def push(self, frame: int, peak: Ints, pixel: Ints, score: Ints, excess: Floats) -> list[Track]:
         """Take the points flagged in `frame`, in any order; the tracks that are thereby complete.
@@ -225,10 +240,15 @@ class Tracker:
         bounds = np.flatnonzero(np.diff(cluster, prepend=-1, append=-1)).tolist()
         tracks = []
         for first, last in pairwise(bounds):
-            if last - first >= self._rules.minimum_pixels and not self._large[cluster[first]]:
-                points = place[first:last]
-                tracks.append(_fit(self._rules, self._peak.ravel()[points], points // self._peak.shape[1], self._score.ravel()[points],
-                                   self._excess.ravel()[points]))
+            points = place[first:last]
+            pixel = points // self._peak.shape[1]
+            if pixel[0] == pixel[-1] or self._large[cluster[first]]:
+                continue
+            peak = self._peak.ravel()[points]
+            row, column = (EDGES[np.stack(np.divmod(pixel, PIXELS))] + 0.5).mean(axis=1).tolist()
+            self.closed.append(Place(float(peak.mean()), row, column))
+            if last - first >= self._rules.minimum_pixels:
+                tracks.append(_fit(self._rules, self.closed[-1], peak, pixel, self._score.ravel()[points], self._excess.ravel()[points]))
         self._peak.ravel()[place], self._cluster.ravel()[place] = _NONE, self._no_cluster
         self._last[over], self._large[over] = _NONE, False
         self._free += over.tolist()
@@ -280,7 +300,7 @@ def _components(nodes: int, a: Ints, b: Ints) -> npt.NDArray[np.int64]:
     return root
 
 
-def _fit(rules: TrackRules, peak: Ints, pixel: Ints, score: Ints, excess: Floats) -> Track | None:
+def _fit(rules: TrackRules, at: Place, peak: Ints, pixel: Ints, score: Ints, excess: Floats) -> Track | None:
     """The track of a cluster's points [k], None where it is none.
 
     Row and column against time by least squares, weighted with the excess: the brighter a pixel, the nearer the way to its centre.
@@ -296,7 +316,9 @@ def _fit(rules: TrackRules, peak: Ints, pixel: Ints, score: Ints, excess: Floats
     weight /= weight.sum()
     mean = weight @ time
     spread = weight @ (time - mean) ** 2
-    if best.sum() <= rules.threshold or spread == 0:
+    # Stouffer's way to join significances: else a long track of doubtful pixels would outdo a short one of sure ones.
+    together = round(float(best.sum()) / math.sqrt(len(pixels)))
+    if together <= rules.threshold or spread == 0 or end - start > rules.longest:
         return None
     place = EDGES[np.stack(np.divmod(pixel, PIXELS))] + 0.5  # [2, k]
     step = place @ (weight * (time - mean)) / spread  # [2]
@@ -307,4 +329,4 @@ def _fit(rules: TrackRules, peak: Ints, pixel: Ints, score: Ints, excess: Floats
         return None
     places = tuple(divmod(number, PIXELS) for number in pixels.tolist())
     (row, column), (row_step, column_step) = middle.tolist(), step.tolist()
-    return Track(start, end, places, row, column, row_step, column_step, residual, int(best.sum()), float(excess.max()))
+    return Track(start, end, places, row, column, row_step, column_step, residual, together, float(excess.max()), at)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from edge_runtime.errors import InputError
 
-from ..gates import CLAIMS, shown, verdict
+from ..gates import CLAIMS, PIXEL_CLAIMS, shown, verdict
 from ..results import Gate, Results
 from . import pixel_words, words
 from .cells import cell, flat, table
@@ -29,7 +29,7 @@ def render(results: Results, path: Path) -> str:
         raise InputError(path, where, f"is malformed ({type(error).__name__}: {error}); run `pixie bench` again") from error
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(FOLDER), autoescape=True, undefined=jinja2.StrictUndefined,
                                      trim_blocks=True, lstrip_blocks=True)
-    says = {claim.id: claim.says for claim in CLAIMS}
+    says = {claim.id: claim.says for claim in (*CLAIMS, *PIXEL_CLAIMS)}
     return environment.get_template(f"{results.task}.html").render(
         style=(FOLDER / "style.css").read_text(encoding="utf-8"), results=results, figures=drawn, tables=tables,
         first=first, gates_sentence=gates_sentence(results.gates),

@@ -10,10 +10,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_runtime.tracking import EDGES, METEOR_KM, PEAK_FRAMES, STATION_KM_S, Track, Tracker, TrackRules, direction_deg, magnitude, speed_km_s
+from edge_runtime.tracking import (
+    EDGES,
+    METEOR_KM,
+    PEAK_FRAMES,
+    STATION_KM_S,
+    Place,
+    Track,
+    Tracker,
+    TrackRules,
+    direction_deg,
+    magnitude,
+    speed_km_s,
+)
 
 RULES = TrackRules()
-OPEN = TrackRules(reach_frames=6, minimum_pixels=2, largest_residual=48.0, slowest=0.0, fastest=48.0, shortest=0.0, threshold=-1000, wait=1 << 20)  # any two points are a track
+OPEN = TrackRules(reach_frames=6, minimum_pixels=2, largest_residual=48.0, slowest=0.0, fastest=48.0, shortest=0.0, longest=1 << 20,
+                  threshold=-1000, wait=1 << 20)  # any two points are a track
 
 
 def crossing(row, column, row_step, column_step, start, frames, rng):
@@ -68,13 +81,14 @@ def test_a_straight_way_comes_back_with_its_motion_and_exactly_its_pixels(row, c
     middle = (track.frame_start + track.frame_end) / 2 - 60
     assert abs(track.row_step - row_step) < 0.04 and abs(track.column_step - column_step) < 0.04
     assert abs(track.row - row - row_step * middle) < 0.4 and abs(track.column - column - column_step * middle) < 0.4
-    assert 0 < track.residual < 0.6 and track.excess == max(point[3] for point in points) and track.score == sum(point[2] for point in points)
+    assert 0 < track.residual < 0.6 and track.excess == max(point[3] for point in points)
+    assert track.score == round(sum(point[2] for point in points) / len(points) ** 0.5)
 
 
 def test_a_line_of_pixel_centres_is_fitted_exactly_across_the_gap_between_tubes():
     # Columns 6 and 7, the gap, columns 8 and 9: focal places 6.5, 7.5, 9.5, 10.5.
     [track] = run(flagged([(60, 486, 20, 0.1), (62, 487, 20, 0.4), (66, 488, 20, 0.2), (68, 489, 20, 0.3)]))
-    assert track[:3] == (60, 69, ((10, 6), (10, 7), (10, 8), (10, 9))) and track[8:] == (80, 0.4)
+    assert track[:3] == (60, 69, ((10, 6), (10, 7), (10, 8), (10, 9))) and track[8:] == (40, 0.4, Place(64.0, 10 + 1 + 0.5, 8.5))
     # The middle of frames 60 to 68 is the middle of frame 64, in which the way crosses the gap.
     assert track[3:8] == pytest.approx((EDGES[10] + 0.5, 8.5, 0.0, 0.5, 0.0), abs=1e-12)
 
@@ -94,8 +108,8 @@ def test_a_light_that_drifts_with_the_ground_is_no_track_but_a_faster_one_is():
 def test_what_is_too_fast_crooked_or_faint_is_no_track():
     points = [(60 + 2 * index, 480 + index, 20, 0.2) for index in range(6)]
     assert len(run(flagged(points))) == 1
-    assert not run(flagged(points), TrackRules(fastest=0.4)) and not run(flagged(points), TrackRules(threshold=120))
-    assert len(run(flagged(points), TrackRules(threshold=119))) == 1
+    assert not run(flagged(points), TrackRules(fastest=0.4)) and not run(flagged(points), TrackRules(threshold=49))
+    assert len(run(flagged(points), TrackRules(threshold=48))) == 1
     assert not run(flagged(points), TrackRules(minimum_pixels=7))
     crooked = [(peak, pixel + 48 * (3 - abs(index - 3)), score, excess) for index, (peak, pixel, score, excess) in enumerate(points)]
     assert not run(flagged(crooked), TrackRules(largest_residual=0.5)) and len(run(flagged(crooked), TrackRules(largest_residual=2.0))) == 1
@@ -131,7 +145,7 @@ def test_a_new_point_that_touches_two_clusters_makes_them_one():
     assert not run({66: {482: left, 486: right}}, OPEN)  # without it they are two, of one pixel each
     push(tracker, 70, [between])
     [track] = tracker.finish()
-    assert track.pixels == ((10, 2), (10, 4), (10, 6)) and track.score == 90
+    assert track.pixels == ((10, 2), (10, 4), (10, 6)) and track.score == 52
 
 
 def test_a_pulse_is_one_point_with_its_best_score_and_two_pulses_are_two():
@@ -140,12 +154,12 @@ def test_a_pulse_is_one_point_with_its_best_score_and_two_pulses_are_two():
     tracker = Tracker(rules)
     assert not any(push(tracker, frame, points) for frame, points in frames.items())
     [track] = tracker.finish()
-    assert (track.frame_start, track.frame_end, track.score, track.excess) == (61, 65, 60, 0.5)
+    assert (track.frame_start, track.frame_end, track.score, track.excess) == (61, 65, 42, 0.5)
     tracker = Tracker(rules)
     for frame, points in {64: [(60, 480, 20, 0.2), beside], 70: [(67, 480, 50, 0.5)]}.items():
         push(tracker, frame, points)
     [track] = tracker.finish()
-    assert (track.frame_start, track.frame_end, track.score) == (60, 68, 60)  # the pixel's better pulse, once
+    assert (track.frame_start, track.frame_end, track.score) == (60, 68, 42)  # the pixel's better pulse, once
 
 
 def test_a_cluster_is_closed_after_its_wait_or_at_a_gap():
@@ -191,7 +205,7 @@ def test_clusters_are_what_single_linkage_gives(drawn):
 @given(points_of_streams, st.randoms(use_true_random=False), st.integers(1, 12))
 def test_neither_the_order_of_points_nor_frames_left_out_change_a_track(drawn, order, wait):
     frames, rules = flagged([point for at in stream(drawn).values() for point in at.values()], 3, 9), TrackRules(
-        wait=wait, slowest=0.0, fastest=48.0, shortest=0.0, largest_residual=48.0)
+        wait=wait, slowest=0.0, fastest=48.0, shortest=0.0, longest=1 << 20, largest_residual=48.0)
     tracks = run(frames, rules)
     assert run(frames, rules, order=order) == tracks
     tracker, sparse = Tracker(rules), []
@@ -234,7 +248,7 @@ def test_rules_that_cannot_be_are_refused_by_their_field(name, value):
 
 
 def test_rules_come_back_from_json_and_a_missing_field_is_named():
-    rules = TrackRules(3, 5, 9, 4, 100, 0.8, 0.1, 1, 2.5, 17)
+    rules = TrackRules(3, 5, 9, 4, 100, 0.8, 0.1, 1, 2.5, 30, 17, 99)
     assert TrackRules.from_document(json.loads(json.dumps(rules.to_document()))) == rules
     for name in rules.to_document():
         with pytest.raises(ValueError, match=f"^{name}: is None"):
@@ -244,12 +258,12 @@ def test_rules_come_back_from_json_and_a_missing_field_is_named():
 @pytest.mark.parametrize(("along", "across", "degrees"), [(20.0, 0.0, 0.0), (0.0, 30.0, 90.0), (-40.0, 0.0, 180.0), (0.0, -11.0, 270.0), (10.0, -10.0, 315.0)])
 def test_motion_over_the_ground_is_free_of_the_stations(along, across, degrees):
     step = 0.04096 / METEOR_KM
-    track = Track(0, 9, ((1, 1),), 1.0, 1.0, (along + STATION_KM_S) * step, across * step, 0.1, 10, 0.09)
+    track = Track(0, 9, ((1, 1),), 1.0, 1.0, (along + STATION_KM_S) * step, across * step, 0.1, 10, 0.09, Place(4.0, 1.0, 1.0))
     assert speed_km_s(track) == pytest.approx(math.hypot(along, across)) and direction_deg(track) == pytest.approx(degrees, abs=1e-9)
 
 
 def test_directions_stay_below_a_full_turn_and_magnitudes_follow_pogson():
-    track = Track(0, 9, ((1, 1),), 1.0, 1.0, 1.0, -1e-300, 0.1, 10, 0.09)
+    track = Track(0, 9, ((1, 1),), 1.0, 1.0, 1.0, -1e-300, 0.1, 10, 0.09, Place(4.0, 1.0, 1.0))
     assert direction_deg(track) == 0.0
     assert magnitude(track, 2.4) - magnitude(track._replace(excess=9.0), 2.4) == pytest.approx(5.0)
     assert magnitude(track._replace(excess=1.0), 2.4) == 2.4

@@ -9,8 +9,8 @@ import torch
 from edge_runtime.preprocess import anscombe_tables
 from export.onnx_export import INPUTS, OUTPUTS, export_onnx, modules_of_run
 from tests.train import tiny
-from train.photometers import network_input
 from train.models.layers import scale_of
+from train.photometers import network_input
 
 OPERATORS = {"Conv", "ConvTranspose", "Gemm", "Relu", "MaxPool", "Flatten", "Reshape", "QuantizeLinear", "DequantizeLinear", "Clip"}
 

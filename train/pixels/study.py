@@ -141,6 +141,27 @@ class Table:
                 "folds": {name: {session: vars(fold) for session, fold in folds.items()} for name, folds in self._folds.items()}}
 
 
+def kept_tables(out: Path) -> list[Table]:
+    """The tables that a study left in `out`, in the order of the experiments; InputError where there is none, or one is not finished."""
+    found = []
+    for name in experiments(SCALES["demo"]):
+        file = out / f"{name}.json"
+        if not file.exists():
+            continue
+        document = read_json(file)
+        scale = document.get("scale")
+        if scale not in SCALES:
+            raise InputError(file, "scale", f"is {scale!r}, must be one of {', '.join(SCALES)}; run the study again")
+        key = {field: document.get(field) for field in ("schema_version", "experiment", "scale", "seed", "swapped")}
+        table = Table(experiments(SCALES[scale])[name], key, _kept(file, key))
+        if any(table.fold(method, session) is None for method in table.experiment.methods for session in method.sessions):
+            raise InputError(file, "folds", "are not complete; run the same study again, it goes on where it was cut off")
+        found.append(table)
+    if not found:
+        raise InputError(out, "folder", "holds no table of a study; run pixie study minieuso all --out there first")
+    return found
+
+
 def _kept(file: Path, key: Mapping[str, object]) -> dict[str, dict[str, Fold]]:
     if not file.exists():
         return {}

@@ -1,0 +1,94 @@
+"""The study's tables in the report, and the simulator held against them and against a recorded frame."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_runtime.frames import FRAME_GTU, PIXELS
+from train.instruments.minieuso.configuration import SESSIONS
+from train.instruments.minieuso.constants import TUBE_PIXELS
+from train.instruments.minieuso.scene import Scene
+
+from .environment import on
+from .recorded import read_supplied
+from .results import Record, Stage
+
+RAW_AUC, FEATURES_AUC = 0.85, 0.93  # logistic regression on the scaled curve stays below the first, on five features it is above the second
+
+
+def study(folder: Path) -> Stage:
+    """The study's tables as records, and its two checks of the simulator: ids `study.EXPERIMENT.METHOD...`, `pixels.simulator.raw`, `.features`."""
+    from train.pixels.study import kept_tables
+
+    records: list[Record] = []
+    tables: dict[str, Any] = {}
+    for table in kept_tables(folder):
+        name, rows = table.experiment.name, []
+        scale, seed = str(table.key["scale"]), int(str(table.key["seed"]))
+        source = f"pixie study minieuso {name} --scale {scale}; each session left out in turn, simulated"
+        for number, row in enumerate(table.rows()):
+            stem = f"study.{name}.{number}"
+            cells: list[str | None] = []
+            auc: Any = row["auc"]
+            for session in map(str, table.sessions):
+                if auc.get(session) is None:
+                    cells.append(None)
+                    continue
+                cells.append(f"{stem}.session_{session}")
+                records.append(Record(cells[-1] or "", float(auc[session]), "AUC", "measured", on(), None, 1, seed, f"{source}; {row['method']}"))
+            for field, unit, how, said in (("mean", "AUC", "measured", source), ("spread", "AUC", "measured", f"{source}; standard deviation over sessions"),
+                                           ("recall_1e3", "share", "measured", f"{source}; recall at a false-positive rate of 1e-3"),
+                                           ("slides", "AUC", "published", "the slides of the study that is repeated")):
+                if row[field] is None:
+                    cells.append(None)
+                    continue
+                cells.append(f"{stem}.{field}")
+                place = on() if how == "measured" else "their recordings"
+                records.append(Record(f"{stem}.{field}", float(str(row[field])), unit, how, place, None, len(auc), seed, said))
+            rows.append({"name": str(row["method"]), "cells": cells})
+        tables[f"study_{name.replace('-', '_')}"] = {"title": table.experiment.title, "units": False, "rows": rows,
+                                                    "columns": ["method", *map(str, table.sessions), "mean", "spread", "recall at 1e-3", "slides"]}
+        if name == "classical":
+            mean = {str(row["method"]): float(str(row["mean"])) for row in table.rows()}
+            for identity, method in (("pixels.simulator.raw", "logistic regression, scaled curve"),
+                                     ("pixels.simulator.features", "logistic regression, five features")):
+                records.append(Record(identity, mean[method], "AUC", "measured", on(), None, len(table.sessions), seed, f"{source}; {method}"))
+    return Stage(tuple(records), {"tables": tables})
+
+
+def simulator(checks: Stage, recorded: Path | None) -> Stage:
+    """`pixels.simulator`: how many checks fail, of the study's two and, where a recorded frame is supplied, of its level, tubes and dead pixels."""
+    value = {record.id: record.value for record in checks.records}
+    failed, said = [], []
+    for identity, holds in (("pixels.simulator.raw", lambda auc: auc < RAW_AUC), ("pixels.simulator.features", lambda auc: auc > FEATURES_AUC)):
+        if value.get(identity) is None:
+            missing = "the study's table `classical` was not supplied: --study DIR"
+            return Stage((Record("pixels.simulator", None, "count", "measured", on(), None, None, None, missing),))
+        failed += [] if holds(value[identity]) else [identity]
+    records = []
+    if recorded is not None and (recorded / "minieuso_d3_frame").is_dir():
+        frame = read_supplied(recorded / "minieuso_d3_frame" / "minieuso_d3_frame0.npz", "counts_per_gtu", (PIXELS, PIXELS))
+        ranges = [_looks(Scene(session, 1, seed).sums()[0] / FRAME_GTU) for session in SESSIONS for seed in range(3)]
+        for name, own in _looks(frame).items():
+            low, high = min(one[name] for one in ranges), max(one[name] for one in ranges)
+            failed += [] if low <= own <= high else [name]
+            said.append(f"{name.replace('_', ' ')} {own:.3g} (simulated {low:.3g} to {high:.3g})")
+            records.append(Record(f"pixels.simulator.recorded_{name}", own, "", "measured", "recorded frame of 2019-12-31", None, 1, None,
+                                  f"simulated sessions: {low:.4g} to {high:.4g}"))
+    told = (f"logistic regression on the scaled curve below {RAW_AUC}, on five features above {FEATURES_AUC}; recorded frame: "
+            f"{'; '.join(said) or 'not supplied'}" + (f"; failed: {', '.join(failed)}" if failed else ""))
+    records.append(Record("pixels.simulator", len(failed), "count", "measured", on(), None, 2 + len(said), None, told))
+    rows = [{"name": f"the simulator's checks that fail: {told}", "cells": ["pixels.simulator"]}]
+    return Stage(tuple(records), {"tables": {"recorded": {"columns": ["check", "value"], "rows": rows}}})
+
+
+def _looks(means: np.ndarray) -> dict[str, float]:
+    """Of a frame of counts per GTU: level, relative deviation between tubes, relative deviation within them, dead pixels."""
+    live = means > 0
+    tubes = PIXELS // TUBE_PIXELS
+    masked = np.where(live, means, np.nan).reshape(tubes, TUBE_PIXELS, tubes, TUBE_PIXELS)
+    median = np.nanmedian(masked, axis=(1, 3))
+    within = np.nanstd(masked / median[:, None, :, None], axis=(1, 3))
+    return {"level": float(np.median(means[live])), "tube_steps": float(median.std() / median.mean()), "pixel_noise": float(np.median(within)),
+            "dead_pixels": float(np.count_nonzero(~live))}
