@@ -1,7 +1,7 @@
 """Pixels, session by session: the int8 network, its float twin and the classical classifiers on the windows of a session that none of them saw.
 
 At full scale every session is left out in turn, and network and classifiers learn from the same windows of the others. At demo scale the run's
-own network is judged on the sessions that it left out, without classifiers: their learning takes too long for a demo.
+own network is judged on the sessions that it did not learn from, without classifiers: their learning takes too long for a demo.
 """
 
 import json
@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import beta, t
 
 from edge_runtime.cli import progress
-from edge_runtime.files import write_file
+from edge_runtime.files import new_file, write_file
 from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
 from train.evaluate import roc_auc
 from train.instruments.minieuso.configuration import SESSIONS
@@ -26,7 +26,7 @@ from train.instruments.minieuso.scene import FILE_FRAMES, Scene
 from train.pixels.classifiers import TREES, Library, boosted, logistic, neighbours
 from train.pixels.experiments import both, five_features, scaled
 from train.pixels.truth import KINDS, LONGEST, Noise
-from train.pixels.windows import joined, pixel_windows, stretch_of
+from train.pixels.windows import PixelWindowSet, joined, pixel_windows, stretch_of
 
 from .environment import on
 from .results import Record, Spread, Stage
@@ -77,7 +77,10 @@ def leave_one_out(kept: Path, seed: int, effort: Effort = FULL) -> Stage:
             found[session] = document["found"]
     # Spawned, not forked: a fork after torch has started its threads may hang.
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = {session: pool.submit(fold, session, seed, effort) for session in SESSIONS if session not in found}
+        left = [session for session in SESSIONS if session not in found]
+        if left:  # made once, learned from eight times
+            list(pool.map(partial(_windows, kept, seed, effort), SESSIONS))
+        waiting = {session: pool.submit(fold, session, kept, seed, effort) for session in left}
         for session, future in waiting.items():
             found[session] = future.result()
             write_file(kept / f"session-{session}.json", json.dumps({"key": f"{seed} {effort}", "found": found[session]}))
@@ -86,17 +89,34 @@ def leave_one_out(kept: Path, seed: int, effort: Effort = FULL) -> Stage:
 
 
 def of_run(run_folder: Path, seed: int, effort: Effort = DEMO) -> Stage:
-    """The gates that a run's own network can show, on the sessions that it neither learned from nor was calibrated on."""
+    """The gates that a run's own network can show, on the sessions that it did not learn from."""
+    from train.run_folder import read_run
+
+    learned = read_run(run_folder).configuration.data.sessions
+    left = [session for session in SESSIONS if session not in learned]
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = pool.map(partial(_of_run, run_folder, seed, effort), left)
+        return stage(dict(zip(left, found, strict=True)), seed)
+
+
+def _of_run(run_folder: Path, seed: int, effort: Effort, session: int) -> dict[str, Any]:
     from train.run_folder import read_run
 
     run = read_run(run_folder)
-    data = run.configuration.data
-    methods = _networks(run.configuration, run.quantised, run.float_twin)
-    left = [session for session in SESSIONS if session not in (*data.sessions, *data.calibration_sessions)]
-    return stage({session: judged(session, methods, seed, effort) for session in left}, seed)
+    return judged(session, _networks(run.configuration, run.quantised, run.float_twin), seed, effort)
 
 
-def fold(session: int, seed: int, effort: Effort) -> dict[str, Any]:
+def _windows(kept: Path, seed: int, effort: Effort, session: int) -> PixelWindowSet:
+    """Windows of a session to learn from, made when they are first asked for."""
+    file = kept / f"windows-{session}-{seed}-{effort.meteors}-{effort.others}.npz"
+    if not file.exists():
+        with new_file(file) as temporary:
+            np.savez(temporary, **vars(pixel_windows(session, effort.meteors, effort.others, seed)))
+    with np.load(file) as archive:
+        return PixelWindowSet(**{name: archive[name] for name in archive.files})
+
+
+def fold(session: int, kept: Path, seed: int, effort: Effort) -> dict[str, Any]:
     """Network, twin and classifiers learn from all sessions but one, and are judged on that one."""
     from train.configuration import PixelConfiguration, PixelDataConfiguration, PixelSchedule
     from train.loop import train
@@ -104,7 +124,7 @@ def fold(session: int, seed: int, effort: Effort) -> dict[str, Any]:
     from train.run_folder import read_arrays, start_run
 
     others = tuple(number for number in SESSIONS if number != session)
-    windows = joined([pixel_windows(number, effort.meteors, effort.others, seed) for number in others])
+    windows = joined([_windows(kept, seed, effort, number) for number in others])
     configuration = PixelConfiguration(seed=seed, training=PixelSchedule(trunk_epochs=effort.trunk_epochs, tail_epochs=effort.tail_epochs),
                                        data=PixelDataConfiguration(sessions=others, calibration_sessions=(session,)))
     with tempfile.TemporaryDirectory(prefix="pixie-fold-") as scratch:

@@ -48,7 +48,7 @@ def frame_time(bundle: Path, scratch: Path, scale: str, seed: int) -> Stage:
     if finished.returncode:
         raise RuntimeError(f"timing the frames ended with {finished.returncode}: {finished.stderr[-2000:]}")
     told: dict[str, Any] = json.loads(finished.stdout.splitlines()[-1])
-    place = on(told["engine"])
+    place = on(told["description"])
     records: list[Record] = []
     rows: list[dict[str, Any]] = []
 
@@ -118,7 +118,8 @@ def _measure(task: dict[str, Any]) -> dict[str, Any]:
         if number >= WARM_UP:
             for name, value in row.items():
                 spent[name].append(value)
-    return {**spent, **_slow(frames, task["seed"]), "engine": f"{engine.name} {engine.description['version']}, kernel set {engine.description['kernel_set']}"}
+    told = engine.description
+    return {**spent, **_slow(frames, task["seed"]), "description": f"{engine.name} {told['version']}, kernel set {told['kernel_set']}"}
 
 
 def _slow(frames: np.ndarray, seed: int) -> dict[str, list[float]]:

@@ -22,23 +22,23 @@ def verbs(tmp_path):
     return [line.split()[0] for line in (tmp_path / "words").read_text().splitlines()]
 
 
-ALL = ["simulate", "train", "export", "verify", "flag", "bench", "report"]
+ALL = ["simulate", "train", "export", "verify", "flag", "bench", "report", "simulate", "train", "export", "verify", "flag", "study", "bench", "report"]
 
 
 def test_every_stage_runs_once_and_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(0)"))
     assert run(tmp_path).status == 0
     assert run(tmp_path).status == 0
-    assert verbs(tmp_path) == [*ALL, "gates", "gates"]
+    assert verbs(tmp_path) == [*ALL, *["gates"] * 4]
     monkeypatch.setattr(demo, "code_digest", lambda: "another")
     run(tmp_path)
-    assert verbs(tmp_path) == [*ALL, "gates", "gates", *ALL, "gates"]
+    assert verbs(tmp_path) == [*ALL, *["gates"] * 4, *ALL, *["gates"] * 2]
 
 
 def test_a_gate_that_falls_short_ends_no_demo_but_is_its_status(tmp_path, monkeypatch):
     monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(verb in ('bench', 'gates'))"))
     assert run(tmp_path).status == 1
-    assert verbs(tmp_path) == [*ALL, "gates"]
+    assert verbs(tmp_path) == [*ALL, "gates", "gates"]
 
 
 @pytest.mark.parametrize(("stage", "status", "error"),
