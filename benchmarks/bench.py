@@ -20,6 +20,7 @@ from .material import Material
 from .recorded import read_slices, recorded_folder
 from .results import Results, Stage, stage_from_document, stage_to_document, write_results
 
+DEMO_KINDS = 4  # of the pixels' refusals: ROOT, NPZ, settings, another instrument
 FLIGHT_ENGINES = ("litert", "tflite-runtime", "onnxruntime", "reference")
 
 
@@ -122,7 +123,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
             Step("time of a frame", lambda: pixel_time.frame_time(bundle, scratch, scale, seed), 25),
             Step("latency", lambda: latency.latency(bundle, FLIGHT_ENGINES, (latency.pixel_windows(seed),), scratch, scale, seed, pace=latency.FRAME_PACE), 50),
             Step("figures", lambda: pixel_pictures.focal_figures(bundle, seed), 5),
-            Step("refusals", lambda: _pixel_refusals(bundle, targets.run, scratch, seed), 100),
+            Step("refusals", lambda: _pixel_refusals(bundle, targets.run, scratch, scale, seed), 50),
         ]
         if recorded is not None and (recorded / "meteors").is_dir():
             found.append(Step("recorded meteor", lambda: pixel_recorded.recorded_meteor(bundle, recorded, seed), 2))
@@ -142,10 +143,12 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
     return found
 
 
-def _pixel_refusals(bundle: Path, run: Path | None, scratch: Path, seed: int) -> Stage:
+def _pixel_refusals(bundle: Path, run: Path | None, scratch: Path, scale: str, seed: int) -> Stage:
+    """All kinds at full scale; at demo scale recordings and settings alone, because the photometers' gate tries bundles already."""
     from .refusals import PIXEL_KINDS, records, run_refusals
 
-    refusals = run_refusals(bundle, run or bundle, scratch / "refusals", seed, progress, PIXEL_KINDS)
+    kinds = PIXEL_KINDS if scale == "full" else PIXEL_KINDS[:DEMO_KINDS]
+    refusals = run_refusals(bundle, run or bundle, scratch / "refusals", seed, progress, kinds)
     notes = [f"not refused as promised: {one.kind}, {one.case}: {one.why}" for one in refusals if not one.refused]
     found = records(refusals, environment.on(), seed, "pixels.input.refused")
     rows = [{"name": one.id.removeprefix("pixels.input.refused").lstrip(".").replace("_", " ") or "refused", "cells": [one.id]} for one in found]

@@ -223,7 +223,7 @@ def stage(found: Mapping[int, dict[str, Any]], seed: int) -> Stage:
         cells = []
         for field, unit, words in (("auc", "AUC", "windows rich in confusers"), ("auc_stream", "AUC", "background as it comes"),
                                    ("recall_1e4", "share", "recall at false-positive rate 1e-4, subset of the background")):
-            identity = f"pixels.{field}.{name}"
+            identity = f"pixels.{'recall_subset' if field == 'recall_1e4' else field}.{name}"
             records.append(_mean(identity, of[field][name], unit, f"{SOURCE}; {words}", seed))
             cells.append(identity)
         rows.append({"name": names[name], "cells": cells})

@@ -29,11 +29,13 @@ def run(arguments: argparse.Namespace) -> Outcome:
         arguments.out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(arguments.out, "--out", f"cannot be made a folder ({error.strerror}); name another") from error
-    from .pixels.study import Study
+    from .pixels.study import Study, run_side_by_side
 
     study = Study(arguments.scale, arguments.seed, arguments.swap_set_sizes)
     names = EXPERIMENTS if arguments.experiment == "all" else (arguments.experiment,)
-    tables = [study.run(name, arguments.out) for name in names]
+    if len(names) > 1:
+        run_side_by_side(study, names, arguments.out)
+    tables = [study.run(name, arguments.out) for name in names]  # of several, all folds are kept by now
     document = {"scale": arguments.scale, "seed": arguments.seed, "out": str(arguments.out),
                 "tables": [{"experiment": table.experiment.name, "title": table.experiment.title, "rows": table.rows()} for table in tables]}
     return Outcome("\n\n".join(table.text() for table in tables), document)

@@ -1,9 +1,12 @@
 """Runs an experiment session by session: each left out in turn, learned from the others, judged on the one. Resumable fold by fold."""
 
 import json
+import multiprocessing
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +90,21 @@ class Study:
         meteor, other = score[label == 1], score[label == 0]
         threshold = np.sort(other)[::-1][len(other) // 1000]
         return Fold(roc_auc(meteor, other), float((meteor > threshold).mean()), round(time.monotonic() - began, 2))
+
+
+_STUDY: list[Study] = []  # of a worker: its sets are made once for all its experiments
+
+
+def run_side_by_side(study: Study, names: Sequence[str], out: Path) -> None:
+    """Run several experiments in two processes, each a table at a time; their folds are kept in `out`."""
+    # Spawned, not forked: a fork after torch has started its threads may hang.
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _STUDY.append, (Study(study.scale, study.seed, study.swapped),)) as pool:
+        for _ in pool.map(_run_in_worker, names, repeat(out)):
+            pass
+
+
+def _run_in_worker(name: str, out: Path) -> None:
+    _STUDY[0].run(name, out)
 
 
 @dataclass
