@@ -154,7 +154,8 @@ def _one_line(message: str) -> str:
 
 EXTRA_OF_MODULE = {
     "ai_edge_litert": "runtime", "tflite_runtime": "runtime-tflite", "onnxruntime": "runtime-onnx", "torch": "train", "brevitas": "train",
-    "sklearn": "train", "scipy": "train", "astropy": "train", "cdflib": "train", "onnx": "export", "onnxscript": "export",
+    "sklearn": "train", "scipy": "train", "astropy": "train", "cdflib": "train", "uproot": "train", "xgboost": "train",
+    "onnx": "export", "onnxscript": "export",
     "onnxoptimizer": "export", "flatbuffers": "export", "imagecodecs": "bench", "matplotlib": "bench", "jinja2": "bench", "psutil": "bench",
     "tensorflow": "oracle",
 }

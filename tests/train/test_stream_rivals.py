@@ -33,11 +33,11 @@ def test_the_median_rule_flags_what_is_above_its_level_in_deviations():
     assert flags.pixel.dtype == flags.score.dtype == np.int64
 
 
-def test_the_median_is_that_of_the_48_frames_before_and_renewed_every_fourth():
+def test_the_median_is_that_of_the_48_frames_before_and_renewed_every_eighth():
     rival = RunningMedian(2.0)
     stream = np.random.default_rng(5).poisson(10_000, (120, 48, 48)).astype(np.uint32)
     for n, sums in enumerate(stream):
-        flags, renewed = rival.frame(sums, NONE), n // 4 * 4
+        flags, renewed = rival.frame(sums, NONE), n // 8 * 8
         expected = []
         if renewed >= 48:
             median = np.median(stream[renewed - 48:renewed], axis=0)
@@ -88,7 +88,7 @@ def test_a_masked_pixel_is_silent_and_begins_anew(rule, level, full):
     spoken = [n for n in range(full + 8) if 196 in rival.frame(with_pixel(4, 4, 30_000 + 400 * n), NONE).pixel]
     first = spoken[0]
     # A full history of its own, and for the median the next renewal.
-    assert first == (full - 1 if rule is Level2Rule else 51) and spoken == list(range(first, full + 8))
+    assert first == (full - 1 if rule is Level2Rule else 55) and spoken == list(range(first, full + 8))
 
 
 @pytest.mark.parametrize(("rule", "level", "full"), FULL)
