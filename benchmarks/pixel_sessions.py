@@ -67,25 +67,33 @@ DEMO = replace(FULL, test_meteors=500, test_others=5_000)
 
 
 def leave_one_out(kept: Path, seed: int, effort: Effort = FULL) -> Stage:
-    """All gates of the pixels; each session is kept in `kept` when it is done: a long run goes on where it was cut off."""
+    """All gates of the pixels; what networks and what classifiers say of a session is kept in `kept` when it is done: a long run goes on where it was cut
+    off."""
     kept.mkdir(parents=True, exist_ok=True)
-    found: dict[int, dict[str, Any]] = {}
-    for session in SESSIONS:
-        file = kept / f"session-{session}.json"
+    key = f"{seed} {effort}"
+    jobs = {(session, learner.__name__): learner for session in SESSIONS for learner in (networks, classifiers)}
+    found: dict[tuple[int, str], dict[str, Any]] = {}
+    for session, name in jobs:
+        file = kept / f"session-{session}-{name}.json"
         document = json.loads(file.read_text()) if file.exists() else {}
-        if document.get("key") == f"{seed} {effort}":
-            found[session] = document["found"]
+        if document.get("key") == key:
+            found[session, name] = document["found"]
+    left = {job: learner for job, learner in jobs.items() if job not in found}
     # Spawned, not forked: a fork after torch has started its threads may hang.
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        left = [session for session in SESSIONS if session not in found]
         if left:  # made once, learned from eight times
-            list(pool.map(partial(_windows, kept, seed, effort), SESSIONS))
-        waiting = {session: pool.submit(fold, session, kept, seed, effort) for session in left}
-        for session, future in waiting.items():
-            found[session] = future.result()
-            write_file(kept / f"session-{session}.json", json.dumps({"key": f"{seed} {effort}", "found": found[session]}))
-            progress(f"sessions: {session} left out is done ({len(found)} of {len(SESSIONS)})")
-    return stage({session: found[session] for session in SESSIONS}, seed)
+            list(pool.map(partial(_make_windows, kept, seed, effort), SESSIONS))
+        waiting = {job: pool.submit(learner, job[0], kept, seed, effort) for job, learner in left.items()}
+        for (session, name), future in waiting.items():
+            found[session, name] = future.result()
+            write_file(kept / f"session-{session}-{name}.json", json.dumps({"key": key, "found": found[session, name]}))
+            progress(f"sessions: {name}, {session} left out, done ({len(found)} of {len(jobs)})")
+    return stage({session: together(found[session, "networks"], found[session, "classifiers"]) for session in SESSIONS}, seed)
+
+
+def together(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
+    """What networks and what classifiers say of one session, which is the same windows to both."""
+    return {**ours, "methods": {**ours["methods"], **theirs["methods"]}}
 
 
 def of_run(run_folder: Path, seed: int, effort: Effort = DEMO) -> Stage:
@@ -107,17 +115,24 @@ def _of_run(run_folder: Path, seed: int, effort: Effort, session: int) -> dict[s
 
 
 def _windows(kept: Path, seed: int, effort: Effort, session: int) -> PixelWindowSet:
-    """Windows of a session to learn from, made when they are first asked for."""
-    file = kept / f"windows-{session}-{seed}-{effort.meteors}-{effort.others}.npz"
-    if not file.exists():
-        with new_file(file) as temporary:
-            np.savez(temporary, **vars(pixel_windows(session, effort.meteors, effort.others, seed)))
-    with np.load(file) as archive:
+    """Windows of a session to learn from, as `_make_windows` left them."""
+    with np.load(_windows_file(kept, seed, effort, session)) as archive:
         return PixelWindowSet(**{name: archive[name] for name in archive.files})
 
 
-def fold(session: int, kept: Path, seed: int, effort: Effort) -> dict[str, Any]:
-    """Network, twin and classifiers learn from all sessions but one, and are judged on that one."""
+def _make_windows(kept: Path, seed: int, effort: Effort, session: int) -> None:
+    file = _windows_file(kept, seed, effort, session)
+    if not file.exists():
+        with new_file(file) as temporary:
+            np.savez(temporary, **vars(pixel_windows(session, effort.meteors, effort.others, seed)))
+
+
+def _windows_file(kept: Path, seed: int, effort: Effort, session: int) -> Path:
+    return kept / f"windows-{session}-{seed}-{effort.meteors}-{effort.others}.npz"
+
+
+def networks(session: int, kept: Path, seed: int, effort: Effort) -> dict[str, Any]:
+    """Network and twin learn from all sessions but one, and are judged on that one."""
     from train.configuration import PixelConfiguration, PixelDataConfiguration, PixelSchedule
     from train.loop import train
     from train.pixels.training import PixelSet
@@ -132,6 +147,13 @@ def fold(session: int, kept: Path, seed: int, effort: Effort) -> dict[str, Any]:
         start_run(folder, configuration, {})
         train(configuration, folder, PixelSet(windows.codes, windows.meteor))
         methods = _networks(configuration, read_arrays(folder / "quantised.npz"), read_arrays(folder / "float_twin.npz"))
+    return judged(session, methods, seed, effort)
+
+
+def classifiers(session: int, kept: Path, seed: int, effort: Effort) -> dict[str, Any]:
+    """The classical classifiers learn from the same windows, and are judged on the same."""
+    windows = joined([_windows(kept, seed, effort, number) for number in SESSIONS if number != session])
+    methods: dict[str, Score] = {}
     for name, (_, make, view) in CLASSICAL.items():
         classifier = make(seed)
         classifier.fit(view(windows.codes, windows.counts), windows.meteor)
@@ -193,6 +215,8 @@ def judged(session: int, methods: Mapping[str, Score], seed: int, effort: Effort
         fpr, recall = roc_curve(meteor, dark, _BINS)
         found["methods"][name] = {"auc": roc_auc(meteor, own[~rich.meteor]), "auc_stream": roc_auc(meteor, dark), "recall_1e4": float((meteor > limit).mean()),
                                   "flagged": np.bincount(kinds[dark > limit], minlength=len(KINDS)).tolist(), "fpr": fpr, "recall": recall}
+    if "int8" not in methods:
+        return found
     above = histogram.sum() - np.cumsum(histogram)
     found["operating"] = {word: int((score["int8"][rich.meteor] > int(np.argmax(above <= rate * histogram.sum())) - 128).sum()) for word, rate in RATES.items()}
     points = np.flatnonzero(np.diff(above, prepend=histogram.sum()))
@@ -209,7 +233,7 @@ def _background(session: int, methods: Mapping[str, Score], seed: int, files: in
         scene = Scene(session, FILE_FRAMES, int(np.random.SeedSequence([seed, session, 9, file]).generate_state(1)[0]), meteors=0)
         stretch = stretch_of(scene)
         codes, age = stretch_codes(PixelCodes(), stretch)
-        for k in range(WINDOW_FRAMES - 1, FILE_FRAMES):
+        for k in range(WINDOW_FRAMES - 1, FILE_FRAMES if "int8" in methods else 0):
             full = age[k] >= WINDOW_FRAMES
             logits = methods["int8"](np.ascontiguousarray(codes[k + 1 - WINDOW_FRAMES:k + 1].T), np.empty(0)).astype(np.int64)
             histogram += np.bincount(logits[full] + 128, minlength=256)

@@ -75,7 +75,7 @@ class PixelWindows:
         np.maximum(self._level, _LEVEL_STEPS, out=self._level)
         above = counts - self._level
         sigma = np.sqrt(self._level.astype(np.float32)) * np.float32(math.sqrt(_LEVEL_STEPS))  # of a level, in its steps
-        z = above / sigma
+        z = above.astype(np.float32) / sigma
         real = np.copysign(np.sqrt(np.abs(z) + np.float32(1)) - np.float32(1), z)
         found: npt.NDArray[np.int8] = np.clip(np.rint(real * np.float32(2 / self._codes.scale)), -128, 127).astype(np.int8)
         found[masked] = 0

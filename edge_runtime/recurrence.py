@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from .tracking import Floats, Ints, Place, Track, Tracker, TrackRules
+from .tracking import PEAK_FRAMES, Floats, Ints, Place, Track, Tracker, TrackRules
 
 GROUND_STEP = 1 / 21  # pixels per frame by which the ground moves on along +row
 _NEAR = 2.0  # pixels over the ground up to which two clusters are at one place
@@ -11,11 +11,13 @@ _KEPT = 1024  # clusters that are remembered, and tracks that wait: far above an
 
 
 class LoneTracker:
-    """A `Tracker` that holds each track back for `rules.alone` frames, and drops it where another cluster lies at its place over the ground in that
-    time, before or after."""
+    """A `Tracker` that holds each track back until the `rules.alone` frames after it are closed, and drops it where another
+    cluster lies at its place over the ground in that time, before or after."""
 
     def __init__(self, rules: TrackRules) -> None:
         self._tracker, self._alone = Tracker(rules), rules.alone
+        # What is brightest in the last of these frames is flagged up to PEAK_FRAMES later, and its cluster closed `wait` after that.
+        self._patience = rules.alone + PEAK_FRAMES + rules.wait
         self._closed: deque[Place] = deque(maxlen=_KEPT)
         self._waiting: deque[tuple[Place, Track]] = deque(maxlen=_KEPT)
 
@@ -24,10 +26,10 @@ class LoneTracker:
         tracks = self._tracker.push(frame, peak, pixel, score, excess)
         if self._tracker.closed:
             self._take(tracks)
-        if not self._waiting or frame < self._waiting[0][1].frame_end + self._alone:
+        if not self._waiting or frame < self._waiting[0][1].frame_end + self._patience:
             return []
-        over = [track for _, track in self._waiting if frame >= track.frame_end + self._alone]
-        self._waiting = deque((one for one in self._waiting if frame < one[1].frame_end + self._alone), _KEPT)
+        over = [track for _, track in self._waiting if frame >= track.frame_end + self._patience]
+        self._waiting = deque((one for one in self._waiting if frame < one[1].frame_end + self._patience), _KEPT)
         return over
 
     def finish(self) -> list[Track]:

@@ -102,7 +102,11 @@ class PixelModelConfiguration:
 
 @dataclass(frozen=True)
 class PixelSchedule(Schedule):
-    """The schedule of the pixel network; `smoothing`: labels are that far from 0 and 1, so that logits stay in reach of eight bits."""
+    """The schedule of the pixel network.
+
+    smoothing: labels are that far from 0 and 1, so that logits stay in reach of eight bits. noise: windows of nothing but noise in each batch, drawn
+    anew: of ten thousand quiet windows the one that looks most like a meteor decides how many may be flagged, and no stored set holds enough of them.
+    """
 
     trunk_epochs: int = _bounded(0, 100_000, 10)
     tail_epochs: int = _bounded(1, 100_000, 4)
@@ -110,6 +114,7 @@ class PixelSchedule(Schedule):
     weight_decay: float = _bounded(0.0, 10.0, 0.01)
     threads: int = _bounded(1, 256, 1)  # layers so small gain nothing from more
     smoothing: float = _bounded(0.0, 0.4, 0.002)
+    noise: int = _bounded(0, 65_536, 512)
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_rel
 
 from benchmarks import pixel_sessions as module
-from benchmarks.pixel_sessions import CLASSICAL, DEMO, FULL, RATES, clopper_pearson, judged, leave_one_out, stage
+from benchmarks.pixel_sessions import CLASSICAL, DEMO, FULL, RATES, clopper_pearson, judged, leave_one_out, stage, together
 from train.instruments.minieuso.configuration import SESSIONS
 from train.pixels import truth, windows
 from train.pixels.truth import KINDS
@@ -136,23 +136,32 @@ class Pool:
         return future
 
 
-def test_sessions_that_are_done_are_taken_up_and_others_kept(tmp_path, monkeypatch):
+def networks(session, *rest):
+    return fold(session, ("int8", "float_twin"))
+
+
+def classifiers(session, *rest):
+    return {name: value for name, value in fold(session, tuple(CLASSICAL)).items() if name not in ("operating", "int8_roc")}
+
+
+def test_what_is_done_is_taken_up_and_the_rest_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ProcessPoolExecutor", Pool)
-    monkeypatch.setattr(module, "_windows", lambda kept, seed, effort, session: None)
-    monkeypatch.setattr(module, "fold", lambda session, *rest: fold(session))
-    kept, done = tmp_path / "kept", {5: fold(6), 9: fold(7)}  # told apart from what `fold` gives
+    monkeypatch.setattr(module, "_make_windows", lambda kept, seed, effort, session: None)
+    monkeypatch.setattr(module, "networks", networks)
+    monkeypatch.setattr(module, "classifiers", classifiers)
+    kept, done = tmp_path / "kept", {5: networks(6), 9: networks(7)}  # told apart from what is made anew
     kept.mkdir()
     for session, found in done.items():
-        (kept / f"session-{session}.json").write_text(json.dumps({"key": f"3 {FULL}", "found": found}))
-    (kept / "session-7.json").write_text(json.dumps({"key": f"4 {FULL}", "found": fold(8)}))  # of another seed
+        (kept / f"session-{session}-networks.json").write_text(json.dumps({"key": f"3 {FULL}", "found": found}))
+    (kept / "session-7-networks.json").write_text(json.dumps({"key": f"4 {FULL}", "found": networks(8)}))  # of another seed
     Pool.given = []
     made = leave_one_out(kept, 3)
-    assert Pool.given == [session for session in SESSIONS if session not in done]
-    assert made == stage({session: done.get(session, fold(session)) for session in SESSIONS}, 3)
+    assert Pool.given == [session for session in SESSIONS for learner in "nc" if not (session in done and learner == "n")]
+    assert made == stage({session: together(done.get(session, networks(session)), classifiers(session)) for session in SESSIONS}, 3)
     Pool.given = []
     assert leave_one_out(kept, 3) == made and Pool.given == []
     leave_one_out(kept, 3, DEMO)
-    assert Pool.given == list(SESSIONS)  # another effort
+    assert Pool.given == [session for session in SESSIONS for _ in "nc"]  # another effort
 
 
 def test_windows_to_learn_from_are_made_once_and_read_again_as_they_were(tmp_path, monkeypatch):
@@ -165,13 +174,15 @@ def test_windows_to_learn_from_are_made_once_and_read_again_as_they_were(tmp_pat
                                       np.arange(n, dtype=np.int8), rng.random(n).astype(np.float32), np.full(n, session, np.int8))
 
     monkeypatch.setattr(module, "pixel_windows", windows_of)
+    for _ in range(2):
+        module._make_windows(tmp_path, 3, FULL, 5)
     first, again = (module._windows(tmp_path, 3, FULL, 5) for _ in range(2))
     assert made == [(5, FULL.meteors, FULL.others, 3)] and len(list(tmp_path.iterdir())) == 1
     for name, value in vars(windows_of(5, 1, 1, 1)).items():
         for found in (getattr(first, name), getattr(again, name)):
             assert np.array_equal(found, value) and found.dtype == value.dtype
-    module._windows(tmp_path, 4, FULL, 5)
-    module._windows(tmp_path, 3, FULL, 6)
+    module._make_windows(tmp_path, 4, FULL, 5)
+    module._make_windows(tmp_path, 3, FULL, 6)
     assert made[2:] == [(5, FULL.meteors, FULL.others, 4), (6, FULL.meteors, FULL.others, 3)]
 
 

@@ -3,6 +3,7 @@
 import json
 import operator
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,14 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import pixel_tracks as module
-from benchmarks.pixel_tracks import LOWEST, MAGNITUDES, NAMES, Nights, false_scores, limiting_magnitude, meteors, tracks
+from benchmarks.pixel_tracks import LOWEST, MAGNITUDES, NAMES, Nights, Watch, false_scores, limiting_magnitude, meteors, tracks
 from benchmarks.statistics import wilson
 from edge_runtime import engines
 from edge_runtime.bundle import open_pixels
+from edge_runtime.frames import FrameStretch
 from edge_runtime.masking import Masker
 from edge_runtime.pixel_stream import PixelFlagger
 from edge_runtime.recurrence import LoneTracker
-from tests.pixel_bundle_for_tests import MAGNITUDE_ZERO, make_bundle
+from tests.pixel_bundle_for_tests import MAGNITUDE_ZERO, make_bundle, scene
 from train.instruments.minieuso.configuration import SESSIONS
 from train.pixels.calibration import NIGHT_FRAMES, night
 from train.pixels.stream_rivals import SCORE_STEPS, Level2Rule, RunningMedian
@@ -47,6 +49,15 @@ def test_false_scores_are_those_of_each_method_alone(tmp_path):
             scores += [one.score for one in tracker.push(frame, np.full(above.sum(), frame), flags.pixel[above], flags.score[above], flags.excess[above])]
         assert found[name] == scores + [one.score for one in tracker.finish()]
     assert found["median_4"] and found["median_5"] and found["level2_102"]
+
+
+def test_no_method_remembers_what_was_before_a_gap(bundle):
+    sums = scene(270, meteors=((148, 20, 30),))
+    masked = np.zeros(sums.shape, bool)
+    whole, cut = ([FrameStretch(sums[a:b], masked[a:b], None, a) for a, b in pairwise(bounds)] for bounds in ((0, 270), (0, 146, 270)))
+    watch = Watch(bundle)
+    assert all(len(found) == 1 for found in watch.tracks(whole).values())
+    assert not any(watch.tracks(cut).values())  # too little history for any
 
 
 def test_meteors_are_looked_for_in_the_tracks_of_every_method(bundle, monkeypatch):

@@ -26,7 +26,7 @@ def reference(codes, counts, masked, gaps):
         levels.append(level)
         sigma = np.sqrt(np.float32(level)) * np.float32(16)
         above = 256 * n - level
-        z = np.int32(above) / sigma
+        z = np.float32(above) / sigma
         code = round(float(np.copysign(np.sqrt(abs(z) + np.float32(1)) - np.float32(1), z) * np.float32(2 / codes.scale)))  # half to even
         found.append(0 if bad else min(127, max(-128, code)))
         limit = int(sigma * np.float32(codes.limit))
@@ -72,6 +72,15 @@ def test_a_code_is_the_compressed_distance_from_the_level(z, code):
     for _ in range(40):
         windows.push(np.full((48, 48), 10_000, np.uint32), NONE)
     assert set(windows.push(np.full((48, 48), 10_000 + 100 * z, np.uint32), NONE).tolist()) == {code}
+
+
+@pytest.mark.parametrize(("above", "code"), [(33, 0), (105, 2), (185, 2), (-33, 0), (-105, -2), (34, 1), (186, 3)])
+def test_a_code_halfway_between_two_is_the_even_one(above, code):
+    windows = PixelWindows(PixelCodes())
+    for _ in range(40):
+        windows.push(np.full((48, 48), 256**2, np.uint32), NONE)
+    # z = 33 / 256 and so on: sqrt(1 + z) is 17 / 16, 19 / 16, 21 / 16 exactly.
+    assert windows.push(np.full((48, 48), 256**2 + above, np.uint32), NONE)[7] == code
 
 
 def noise(frames, seed=0):

@@ -42,7 +42,7 @@ def drifted(frame):
 
 def test_a_lone_track_is_that_of_the_tracker_and_given_when_it_stood_alone_long_enough():
     [(frame, track)] = run(meteor())
-    assert frame == track.frame_end + 100 == 311 and track.pixels == tuple((10, column) for column in range(10, 16))
+    assert frame == track.frame_end + 100 + 30 + 5 == 346 and track.pixels == tuple((10, column) for column in range(10, 16))
     plain = Tracker(RULES)
     given = [(frame, push(plain, frame, [point for point in meteor() if point[0] + 3 == frame])) for frame in range(300)]
     assert [one for one in given if one[1]] == [(210 + 3 + RULES.wait, [track])]
@@ -77,8 +77,8 @@ def test_how_long_is_a_rule():
     points = meteor() + blink(290, drifted(290), 12)
     assert run(points, TrackRules(alone=100, wait=5)) == []
     [(frame, track)] = run(points, TrackRules(alone=60, wait=5))
-    assert frame == track.frame_end + 60
-    assert [frame for frame, _ in run(points, TrackRules(alone=0, wait=5))] == [218]
+    assert frame == track.frame_end + 60 + 30 + 5
+    assert [frame for frame, _ in run(points, TrackRules(alone=0, wait=5))] == [211 + 30 + 5]
 
 
 def test_a_single_pixel_is_no_cluster_and_no_recurrence():

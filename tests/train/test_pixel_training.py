@@ -9,18 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes
+from edge_runtime.frames import FrameStretch
+from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
 from export.pixel_manifest import extreme_inputs
 from train import loop, run_folder
 from train.configuration import PixelConfiguration, PixelModelConfiguration, configuration_from_document
 from train.models.layers import scale_of
-from train.pixels.training import Frozen, PixelSet, PixelSystem, network_input, scores
+from train.pixels.training import Frozen, PixelSet, PixelSystem, network_input, noise_input, scores
 from train.shapes import float_shapes, range_shapes, trunk_shapes
 
 
 def configuration(**settings: object) -> PixelConfiguration:
     """As small as a schedule can be."""
-    training = {"trunk_epochs": 2, "tail_epochs": 2, "batch": 32, "learning_rate": 0.01}
+    training = {"trunk_epochs": 2, "tail_epochs": 2, "batch": 32, "learning_rate": 0.01, "noise": 0}
     return configuration_from_document({"seed": 5, "training": training, **settings}, "test", "minieuso")
 
 
@@ -129,8 +130,30 @@ def test_labels_are_smoothed_as_configured():
     made = PixelSystem(settings, "float_twin")
     chosen = np.arange(9)
     with torch.no_grad():
-        losses = [data.loss(made, configuration(training={"smoothing": smoothing}), chosen, torch.Generator(), 0.0)[0].item() for smoothing in (0.0, 0.1)]
+        losses = [data.loss(made, configuration(training={"smoothing": smoothing, "noise": 0}), chosen, torch.Generator(), 0.0)[0].item() for smoothing in (0.0, 0.1)]
         logit = made.network(network_input(data.codes[chosen]))[:, 0, 0].double().numpy()
     for loss, smoothing in zip(losses, (0.0, 0.1), strict=True):
         label = np.where(data.meteor[chosen], 1 - smoothing, smoothing)
         assert loss == pytest.approx(np.mean(np.logaddexp(0, logit) - label * logit), rel=1e-5)
+
+
+def test_noise_is_that_of_a_steady_pixel_on_the_grid_of_the_codes():
+    drawn = noise_input(2000, torch.Generator().manual_seed(1))
+    assert drawn.shape == (2000, WINDOW_FRAMES, 1) and torch.equal(drawn, noise_input(2000, torch.Generator().manual_seed(1)))
+    sums = np.random.default_rng(2).poisson(10_000, (400, 48, 48)).astype(np.uint32)
+    codes, _ = stretch_codes(PixelCodes(), FrameStretch(sums, np.zeros(sums.shape, bool), None, 0))
+    steady = codes[100:].astype(np.float64) * PixelCodes().scale  # the level, which follows, is known by then
+    assert torch.equal(drawn * 4, torch.round(drawn * 4))
+    assert (drawn.mean().item(), drawn.std().item()) == pytest.approx((steady.mean(), steady.std()), abs=0.02)
+
+
+def test_noise_windows_are_learned_as_no_meteor():
+    data, chosen = windows(), np.arange(9)
+    made = PixelSystem(configuration(), "float_twin")
+    settings = configuration(training={"smoothing": 0.0, "noise": 40})
+    with torch.no_grad():
+        loss, sums = data.loss(made, settings, chosen, torch.Generator().manual_seed(7), 0.0)
+        noise = noise_input(40, torch.Generator().manual_seed(7))
+        logit = made.network(torch.cat([network_input(data.codes[chosen]), noise]))[:, 0, 0].double().numpy()
+    label = np.concatenate([data.meteor[chosen], np.zeros(40)])
+    assert loss.item() == pytest.approx(np.mean(np.logaddexp(0, logit) - label * logit), rel=1e-5) and sums["windows"] == 9

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from edge_runtime.pixels import PixelCodes
+from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes
 
 from ..configuration import PixelConfiguration
 from ..loop import System
@@ -47,10 +47,12 @@ class PixelSet:
     def loss(self, system: PixelSystem, configuration: PixelConfiguration, chosen: np.ndarray, generator: torch.Generator,
              progress_made: float) -> tuple[torch.Tensor, dict[str, float]]:
         """See `TrainingSet`."""
-        meteor, smoothing = torch.from_numpy(self.meteor[chosen].astype(np.float32)), configuration.training.smoothing
-        logit = system.network(network_input(self.codes[chosen]))[:, 0, 0]
+        smoothing = configuration.training.smoothing
+        noise = noise_input(configuration.training.noise, generator)
+        meteor = torch.cat([torch.from_numpy(self.meteor[chosen].astype(np.float32)), torch.zeros(len(noise))])
+        logit = system.network(torch.cat([network_input(self.codes[chosen]), noise]))[:, 0, 0]
         loss = functional.binary_cross_entropy_with_logits(logit, meteor * (1 - 2 * smoothing) + smoothing)
-        return loss, {"windows": len(chosen), "correct": ((logit > 0) == (meteor > 0)).sum().item()}
+        return loss, {"windows": len(chosen), "correct": ((logit > 0) == (meteor > 0))[:len(chosen)].sum().item()}
 
     def row(self, sums: dict[str, float]) -> dict[str, float]:
         """See `TrainingSet`."""
@@ -60,6 +62,13 @@ class PixelSet:
 def network_input(codes: np.ndarray) -> torch.Tensor:
     """What the network takes for codes int8 [b, 48]: float32 [b, 48, 1], real values."""
     return torch.from_numpy(codes.astype(np.float32) * np.float32(PixelCodes().scale))[:, :, None]
+
+
+def noise_input(windows: int, generator: torch.Generator) -> torch.Tensor:
+    """What the network takes for a steady pixel, float32 [windows, 48, 1]: Poisson noise of ten thousand counts, which is normal, as `PixelCodes` codes it."""
+    z = torch.randn(windows, WINDOW_FRAMES, 1, generator=generator)
+    scale = PixelCodes().scale
+    return torch.round(torch.copysign(torch.sqrt(1 + z.abs()) - 1, z) * (2 / scale)) * scale
 
 
 class Frozen:
