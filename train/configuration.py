@@ -114,7 +114,7 @@ class PixelSchedule(Schedule):
     weight_decay: float = _bounded(0.0, 10.0, 0.01)
     threads: int = _bounded(1, 256, 1)  # layers so small gain nothing from more
     smoothing: float = _bounded(0.0, 0.4, 0.002)
-    noise: int = _bounded(0, 65_536, 512)
+    noise: int = _bounded(0, 65_536, 2_048)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,8 @@ def test_labels_are_smoothed_as_configured():
     made = PixelSystem(settings, "float_twin")
     chosen = np.arange(9)
     with torch.no_grad():
-        losses = [data.loss(made, configuration(training={"smoothing": smoothing, "noise": 0}), chosen, torch.Generator(), 0.0)[0].item() for smoothing in (0.0, 0.1)]
+        losses = [data.loss(made, configuration(training={"smoothing": smoothing, "noise": 0}), chosen, torch.Generator(), 0.0)[0].item()
+                  for smoothing in (0.0, 0.1)]
         logit = made.network(network_input(data.codes[chosen]))[:, 0, 0].double().numpy()
     for loss, smoothing in zip(losses, (0.0, 0.1), strict=True):
         label = np.where(data.meteor[chosen], 1 - smoothing, smoothing)
