@@ -18,7 +18,7 @@ import numpy as np
 from scipy.stats import beta, t
 
 from edge_runtime.cli import progress
-from edge_runtime.files import new_file, write_file
+from edge_runtime.files import new_file, read_json, write_file
 from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
 from train.evaluate import roc_auc
 from train.instruments.minieuso.configuration import SESSIONS
@@ -75,7 +75,7 @@ def leave_one_out(kept: Path, seed: int, effort: Effort = FULL) -> Stage:
     found: dict[tuple[int, str], dict[str, Any]] = {}
     for session, name in jobs:
         file = kept / f"session-{session}-{name}.json"
-        document = json.loads(file.read_text()) if file.exists() else {}
+        document: Any = read_json(file) if file.exists() else {}
         if document.get("key") == key:
             found[session, name] = document["found"]
     left = {job: learner for job, learner in jobs.items() if job not in found}

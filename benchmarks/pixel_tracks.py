@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from edge_runtime import engines
-from edge_runtime.bundle import open_pixels
+from edge_runtime.bundle import MANIFEST, open_pixels
 from edge_runtime.cli import progress
-from edge_runtime.files import write_file
+from edge_runtime.errors import InputError
+from edge_runtime.files import read_json, write_file
 from edge_runtime.frames import FrameStretch
 from edge_runtime.pixel_stream import PixelFlagger
 from edge_runtime.pixels import WINDOW_FRAMES
@@ -144,9 +145,12 @@ def tracks(bundle_folder: Path, kept: Path, seed: int, nights: Nights = FULL) ->
 
 def _sessions(bundle_folder: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The bundle's calibration sessions, and those that it saw neither in training nor in calibration."""
-    document = json.loads((bundle_folder / "manifest.json").read_text())["thresholds"]["calibration"]
-    calibration = tuple(document["sessions"])
-    return calibration, tuple(number for number in SESSIONS if number not in (*calibration, *document["learned"]))
+    path = bundle_folder / MANIFEST
+    document: Any = read_json(path)
+    told = document["thresholds"]["calibration"]
+    if not all(isinstance(told.get(name), list) for name in ("sessions", "learned")):
+        raise InputError(path, "thresholds.calibration", "does not tell the sessions it was calibrated on and learned from; export the run again")
+    return tuple(told["sessions"]), tuple(number for number in SESSIONS if number not in (*told["sessions"], *told["learned"]))
 
 
 def _run(jobs: list[tuple[str, Callable[..., Any], tuple[Any, ...]]], kept: Path, key: str) -> dict[str, Any]:
@@ -154,7 +158,7 @@ def _run(jobs: list[tuple[str, Callable[..., Any], tuple[Any, ...]]], kept: Path
     found: dict[str, Any] = {}
     for name, *_ in jobs:
         file = kept / f"{name}.json"
-        document = json.loads(file.read_text()) if file.exists() else {}
+        document: Any = read_json(file) if file.exists() else {}
         if document.get("key") == key:
             found[name] = document["found"]
     to_do = [job for job in jobs if job[0] not in found]
