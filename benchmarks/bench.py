@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from edge_runtime.cli import progress
 from edge_runtime.errors import InputError
@@ -19,6 +19,9 @@ from .gates import claims_of, judge
 from .material import Material
 from .recorded import read_slices, recorded_folder
 from .results import Results, Stage, stage_from_document, stage_to_document, write_results
+
+if TYPE_CHECKING:
+    from .refusals.damage import Kind
 
 DEMO_KINDS = 4  # of the pixels' refusals: ROOT, NPZ, settings, another instrument
 FLIGHT_ENGINES = ("litert", "tflite-runtime", "onnxruntime", "reference")
@@ -123,7 +126,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
             Step("time of a frame", lambda: pixel_time.frame_time(bundle, scratch, scale, seed), 25),
             Step("latency", lambda: latency.latency(bundle, FLIGHT_ENGINES, (latency.pixel_windows(seed),), scratch, scale, seed, pace=latency.FRAME_PACE), 50),
             Step("figures", lambda: pixel_pictures.focal_figures(bundle, seed), 5),
-            Step("refusals", lambda: _pixel_refusals(bundle, targets.run, scratch, scale, seed), 50),
+            Step("refusals", lambda: _pixel_refusals(bundle, targets.run or bundle, scratch, scale, seed), 50),
         ]
         if recorded is not None and (recorded / "meteors").is_dir():
             found.append(Step("recorded meteor", lambda: pixel_recorded.recorded_meteor(bundle, recorded, seed), 2))
@@ -143,21 +146,10 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
     return found
 
 
-def _pixel_refusals(bundle: Path, run: Path | None, scratch: Path, scale: str, seed: int) -> Stage:
-    """All kinds at full scale; at demo scale recordings and settings alone, because the photometers' gate tries bundles already."""
-    from .refusals import PIXEL_KINDS, records, run_refusals
-
-    kinds = PIXEL_KINDS if scale == "full" else PIXEL_KINDS[:DEMO_KINDS]
-    refusals = run_refusals(bundle, run or bundle, scratch / "refusals", seed, progress, kinds)
-    notes = [f"not refused as promised: {one.kind}, {one.case}: {one.why}" for one in refusals if not one.refused]
-    found = records(refusals, environment.on(), seed, "pixels.input.refused")
-    rows = [{"name": one.id.removeprefix("pixels.input.refused").lstrip(".").replace("_", " ") or "refused", "cells": [one.id]} for one in found]
-    return Stage(tuple(found), {"notes": notes, "tables": {"refusals": {"columns": ["malformed inputs", "value"], "rows": rows}}})
-
-
 def steps(targets: Targets, material: Material, slices: Path | None, scale: str, seed: int) -> list[Step]:
     """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
     from . import board, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
+    from .refusals import KINDS
 
     found: list[Step] = []
     if targets.bundle is not None:
@@ -172,7 +164,7 @@ def steps(targets: Targets, material: Material, slices: Path | None, scale: str,
         ]
         if targets.run is not None:
             run = targets.run
-            found.append(Step("refusals", lambda: _refusals(bundle, run, material.scratch, seed), 40))
+            found.append(Step("refusals", lambda: _refusals(bundle, run, material.scratch, seed, KINDS, "input.refused"), 40))
         if slices is not None:
             found.append(Step("recorded slices", lambda: recorded.recorded(bundle, slices), 1))
     if targets.run is not None or targets.bundle is not None:
@@ -186,12 +178,22 @@ def steps(targets: Targets, material: Material, slices: Path | None, scale: str,
     return found
 
 
-def _refusals(bundle: Path, run: Path, scratch: Path, seed: int) -> Stage:
+def _refusals(bundle: Path, run: Path, scratch: Path, seed: int, kinds: Iterable["Kind"], gate: str) -> Stage:
     from .refusals import records, run_refusals
 
-    refusals = run_refusals(bundle, run, scratch / "refusals", seed, progress)
+    refusals = run_refusals(bundle, run, scratch / "refusals", seed, progress, kinds)
     notes = [f"not refused as promised: {one.kind}, {one.case}: {one.why}" for one in refusals if not one.refused]
-    return Stage(tuple(records(refusals, environment.on(), seed)), {"notes": notes})
+    return Stage(tuple(records(refusals, environment.on(), seed, gate)), {"notes": notes})
+
+
+def _pixel_refusals(bundle: Path, run: Path, scratch: Path, scale: str, seed: int) -> Stage:
+    """All kinds at full scale; at demo scale recordings and settings alone, because the photometers' gate tries bundles already. With a table."""
+    from .refusals import PIXEL_KINDS
+
+    gate = "pixels.input.refused"
+    stage = _refusals(bundle, run, scratch, seed, PIXEL_KINDS if scale == "full" else PIXEL_KINDS[:DEMO_KINDS], gate)
+    rows = [{"name": one.id.removeprefix(gate).lstrip(".").replace("_", " ") or "refused", "cells": [one.id]} for one in stage.records]
+    return Stage(stage.records, {**stage.figures, "tables": {"refusals": {"columns": ["malformed inputs", "value"], "rows": rows}}})
 
 
 def merged(all_figures: Iterable[Any]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ At full scale every session is left out in turn, and network and classifiers lea
 own network is judged on the sessions that it did not learn from, without classifiers: their learning takes too long for a demo.
 """
 
-import json
 import multiprocessing
 import tempfile
 from collections.abc import Callable, Mapping
@@ -17,8 +16,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import beta, t
 
-from edge_runtime.cli import progress
-from edge_runtime.files import new_file, read_json, write_file
+from edge_runtime.files import new_file
 from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
 from train.evaluate import roc_auc
 from train.instruments.minieuso.configuration import SESSIONS
@@ -29,6 +27,7 @@ from train.pixels.truth import KINDS, LONGEST, Noise
 from train.pixels.windows import PixelWindowSet, joined, pixel_windows, stretch_of
 
 from .environment import on
+from .kept_jobs import Job, run_kept
 from .results import Record, Spread, Stage
 from .statistics import roc_curve
 
@@ -69,26 +68,12 @@ DEMO = replace(FULL, test_meteors=500, test_others=5_000)
 def leave_one_out(kept: Path, seed: int, effort: Effort = FULL) -> Stage:
     """All gates of the pixels; what networks and what classifiers say of a session is kept in `kept` when it is done: a long run goes on where it was cut
     off."""
-    kept.mkdir(parents=True, exist_ok=True)
-    key = f"{seed} {effort}"
-    jobs = {(session, learner.__name__): learner for session in SESSIONS for learner in (networks, classifiers)}
-    found: dict[tuple[int, str], dict[str, Any]] = {}
-    for session, name in jobs:
-        file = kept / f"session-{session}-{name}.json"
-        document: Any = read_json(file) if file.exists() else {}
-        if document.get("key") == key:
-            found[session, name] = document["found"]
-    left = {job: learner for job, learner in jobs.items() if job not in found}
-    # Spawned, not forked: a fork after torch has started its threads may hang.
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        if left:  # made once, learned from eight times
-            list(pool.map(partial(_make_windows, kept, seed, effort), SESSIONS))
-        waiting = {job: pool.submit(learner, job[0], kept, seed, effort) for job, learner in left.items()}
-        for (session, name), future in waiting.items():
-            found[session, name] = future.result()
-            write_file(kept / f"session-{session}-{name}.json", json.dumps({"key": key, "found": found[session, name]}))
-            progress(f"sessions: {name}, {session} left out, done ({len(found)} of {len(jobs)})")
-    return stage({session: together(found[session, "networks"], found[session, "classifiers"]) for session in SESSIONS}, seed)
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:  # made once, learned from eight times
+        list(pool.map(partial(_make_windows, kept, seed, effort), SESSIONS))
+    jobs: list[Job] = [(f"session-{session}-{learner.__name__}", learner, (session, kept, seed, effort))
+                       for session in SESSIONS for learner in (networks, classifiers)]
+    found = run_kept(jobs, kept, f"{seed} {effort}")
+    return stage({session: together(found[f"session-{session}-networks"], found[f"session-{session}-classifiers"]) for session in SESSIONS}, seed)
 
 
 def together(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -122,6 +107,7 @@ def _windows(kept: Path, seed: int, effort: Effort, session: int) -> PixelWindow
 
 def _make_windows(kept: Path, seed: int, effort: Effort, session: int) -> None:
     file = _windows_file(kept, seed, effort, session)
+    file.parent.mkdir(parents=True, exist_ok=True)
     if not file.exists():
         with new_file(file) as temporary:
             np.savez(temporary, **vars(pixel_windows(session, effort.meteors, effort.others, seed)))

@@ -4,10 +4,7 @@ Thresholds come from nights of the calibration sessions, false tracks and meteor
 method feeds the same tracker with its own flagged pixels; what differs is what flags a pixel, and the threshold of a track.
 """
 
-import json
-import multiprocessing
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +13,8 @@ import numpy as np
 
 from edge_runtime import engines
 from edge_runtime.bundle import MANIFEST, open_pixels
-from edge_runtime.cli import progress
 from edge_runtime.errors import InputError
-from edge_runtime.files import read_json, write_file
+from edge_runtime.files import read_json
 from edge_runtime.frames import FrameStretch
 from edge_runtime.pixel_stream import PixelFlagger
 from edge_runtime.pixels import WINDOW_FRAMES
@@ -27,11 +23,12 @@ from edge_runtime.tracking import Place, Track, speed_km_s
 from train.instruments.minieuso.configuration import SESSIONS
 from train.instruments.minieuso.scene import FILE_FRAMES, Scene
 from train.instruments.minieuso.sources import Light
-from train.pixels.calibration import NIGHT_FRAMES, night, recorded, track_threshold
+from train.pixels.calibration import LOWEST, NIGHT_FRAMES, night, recorded, track_threshold
 from train.pixels.matching import found_by
 from train.pixels.stream_rivals import SCORE_STEPS, Flags, Level2Rule, RunningMedian
 
 from .environment import on
+from .kept_jobs import Job, run_kept
 from .results import Record, Spread, Stage
 from .statistics import wilson
 
@@ -39,7 +36,6 @@ MAGNITUDES = tuple(range(2, 8))
 SCENE_METEORS = 36  # in a file, six of each magnitude: few enough that their tracks seldom meet
 TAIL = WINDOW_FRAMES  # frames that must follow a meteor's last light: the network looks at the middle of its window
 SOURCE = "benchmarks/pixel_tracks.py; simulated sessions"
-LOWEST = -1 << 30
 MEDIAN_LEVELS = {"median_4": 4, "median_5": 5}  # sigma; one running median serves both
 LEVEL2_FACTORS = {"level2_102": 1.02, "level2_103": 1.03}
 NAMES = {"int8": "int8 network", **{name: f"running median, {level} sigma" for name, level in MEDIAN_LEVELS.items()},
@@ -131,11 +127,11 @@ def tracks(bundle_folder: Path, kept: Path, seed: int, nights: Nights = FULL) ->
     """
     bundle = open_pixels(bundle_folder)
     calibration, test = _sessions(bundle_folder)
-    jobs: list[tuple[str, Callable[..., Any], tuple[Any, ...]]] = []
+    jobs: list[Job] = []
     for kind, sessions, number in (("calibration", calibration, nights.calibration), ("test", test, nights.test)):
         jobs += [(f"{kind}-{k}", false_scores, (bundle_folder, sessions[k % len(sessions)], nights.frames, seed, 100 + k)) for k in range(number)]
     jobs += [(f"meteors-{k}", meteors, (bundle_folder, test[k % len(test)], seed, k)) for k in range(nights.meteor_files)]
-    found = _run(jobs, kept, f"{bundle.sha256} {seed} {nights}")
+    found = run_kept(jobs, kept, f"{bundle.sha256} {seed} {nights}")
     by_kind = {kind: [found[name] for name, *_ in jobs if name.startswith(kind)] for kind in ("calibration", "test", "meteors")}
     rows = [row for file in by_kind["meteors"] for row in file]
     scale = nights.frames / NIGHT_FRAMES
@@ -151,25 +147,6 @@ def _sessions(bundle_folder: Path) -> tuple[tuple[int, ...], tuple[int, ...]]:
     if not all(isinstance(told.get(name), list) for name in ("sessions", "learned")):
         raise InputError(path, "thresholds.calibration", "does not tell the sessions it was calibrated on and learned from; export the run again")
     return tuple(told["sessions"]), tuple(number for number in SESSIONS if number not in (*told["sessions"], *told["learned"]))
-
-
-def _run(jobs: list[tuple[str, Callable[..., Any], tuple[Any, ...]]], kept: Path, key: str) -> dict[str, Any]:
-    kept.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Any] = {}
-    for name, *_ in jobs:
-        file = kept / f"{name}.json"
-        document: Any = read_json(file) if file.exists() else {}
-        if document.get("key") == key:
-            found[name] = document["found"]
-    to_do = [job for job in jobs if job[0] not in found]
-    # Spawned, not forked: a fork after torch has started its threads may hang.
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
-        waiting = [(name, pool.submit(work, *arguments)) for name, work, arguments in to_do]
-        for done, (name, future) in enumerate(waiting, start=1):
-            found[name] = future.result()
-            write_file(kept / f"{name}.json", json.dumps({"key": key, "found": found[name]}))
-            progress(f"tracks: {name} ({done} of {len(waiting)})")
-    return found
 
 
 def limiting_magnitude(efficiency: list[float]) -> float | None:

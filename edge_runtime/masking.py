@@ -8,7 +8,7 @@ import numpy.typing as npt
 from .frames import PIXELS
 
 REASONS = ("file", "dead", "voltage", "row")
-UNIT_PIXELS = 16  # side of an EC unit, whose pixels share a voltage
+UNIT_PIXELS = 16  # side of an EC unit, 2 x 2 tubes that share a high voltage [read]
 _UNITS = PIXELS // UNIT_PIXELS
 _DEAD = 1 / 50  # of the frame's median, up to which a pixel counts as dead; a live one has thousands of counts
 _STEP = 2.0  # a unit whose level changes by this factor from one frame to the next was switched

@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from .frames import FRAME_TIME_NS, PIXELS
 
-TUBE_PIXELS = 8  # side of a multi-anode photomultiplier
-TUBE_GAP = 1  # insensitive pixels between neighbouring tubes
+TUBE_PIXELS = 8  # side of a multi-anode photomultiplier: 6 x 6 of them make the focal surface [read]
+TUBE_GAP = 1  # insensitive pixels between neighbouring tubes [read: about 1; meteors dim when they cross]
 EDGES = np.arange(PIXELS) + np.arange(PIXELS) // TUBE_PIXELS * TUBE_GAP  # first edge of each row or column in focal coordinates
-METEOR_KM = 4.7  # side of a pixel at 100 km altitude
-STATION_KM_S = 7.66  # the station's own speed: at meteor height everything seems to move by it, along +row
+METEOR_KM = 4.7  # side of a pixel at 100 km altitude [read]
+STATION_KM_S = 7.66  # the station's own speed: at meteor height everything seems to move by it, along +row [read]
 PEAK_FRAMES = 30  # by which a point's peak may lie before the frame in which it is flagged
 
 _NUMBER = PIXELS * PIXELS

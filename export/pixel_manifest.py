@@ -9,7 +9,7 @@ import numpy.typing as npt
 from edge_runtime.errors import InputError
 from edge_runtime.frames import FRAME_GTU, PIXELS
 from edge_runtime.graph.structure import Graph
-from edge_runtime.pixels import FOCAL_PIXELS, WINDOW_FRAMES, PixelCodes
+from edge_runtime.pixels import FOCAL_PIXELS, WINDOW_FRAMES, PixelCodes, stretch_codes
 from edge_runtime.tracking import TrackRules
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def pixel_fields(codes: PixelCodes, flag: int, rules: TrackRules, magnitude_zero
 def golden_inputs(seed: int) -> npt.NDArray[np.int8]:
     """Two inputs int8 [2, 1, 2304, 48]: every pixel of a simulated scene in its last frame, and the extremes."""
     from train.instruments.minieuso.scene import Scene
-    from train.pixels.windows import stretch_codes, stretch_of
+    from train.pixels.windows import stretch_of
 
     codes, _ = stretch_codes(PixelCodes(), stretch_of(Scene(_SESSION, _FRAMES, seed)))
     return np.stack([codes[-WINDOW_FRAMES:].T[None], extreme_inputs(seed)[0]])

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest, ttest_rel
 
+from benchmarks import kept_jobs
 from benchmarks import pixel_sessions as module
 from benchmarks.pixel_sessions import CLASSICAL, DEMO, FULL, RATES, clopper_pearson, judged, leave_one_out, stage, together
 from train.instruments.minieuso.configuration import SESSIONS
@@ -146,6 +147,7 @@ def classifiers(session, *rest):
 
 def test_what_is_done_is_taken_up_and_the_rest_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "ProcessPoolExecutor", Pool)
+    monkeypatch.setattr(kept_jobs, "ProcessPoolExecutor", Pool)
     monkeypatch.setattr(module, "_make_windows", lambda kept, seed, effort, session: None)
     monkeypatch.setattr(module, "networks", networks)
     monkeypatch.setattr(module, "classifiers", classifiers)

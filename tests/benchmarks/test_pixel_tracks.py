@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import pixel_tracks as module
+from benchmarks.kept_jobs import run_kept
 from benchmarks.pixel_tracks import LOWEST, MAGNITUDES, NAMES, Nights, Watch, false_scores, limiting_magnitude, meteors, tracks
 from benchmarks.statistics import wilson
 from edge_runtime import engines
@@ -93,14 +94,14 @@ def test_at_the_limit_the_efficiency_is_a_half_and_nowhere_fainter_more(efficien
 def test_jobs_that_are_done_are_taken_up_and_each_is_kept_as_it_is_done(tmp_path):
     jobs = [("one", operator.add, (1, 2)), ("two", operator.truediv, (1, 0)), ("three", operator.mul, (3, 4))]
     with pytest.raises(ZeroDivisionError):
-        module._run(jobs, tmp_path / "kept", "key")
+        run_kept(jobs, tmp_path / "kept", "key")
     assert json.loads((tmp_path / "kept" / "one.json").read_text()) == {"key": "key", "found": 3}
     (tmp_path / "kept" / "one.json").write_text('{"key": "key", "found": 30}')
     (tmp_path / "kept" / "three.json").write_text('{"key": "another", "found": 120}')
     jobs[1] = ("two", operator.truediv, (1, 4))
-    assert module._run(jobs, tmp_path / "kept", "key") == {"one": 30, "two": 0.25, "three": 12}
+    assert run_kept(jobs, tmp_path / "kept", "key") == {"one": 30, "two": 0.25, "three": 12}
     jobs = [(name, operator.truediv, (1, 0)) for name, *_ in jobs]
-    assert module._run(jobs, tmp_path / "kept", "key") == {"one": 30, "two": 0.25, "three": 12}
+    assert run_kept(jobs, tmp_path / "kept", "key") == {"one": 30, "two": 0.25, "three": 12}
 
 
 NIGHTS = Nights(calibration=2, test=3, frames=NIGHT_FRAMES, meteor_files=4)
@@ -125,7 +126,7 @@ def staged(bundle, tmp_path, monkeypatch, nights=NIGHTS, per_magnitude=2):
                "meteors": [row(m) for m in MAGNITUDES] * per_magnitude}
         return {name: nth[name.split("-")[0]] for name, *_ in jobs}
 
-    monkeypatch.setattr(module, "_run", run)
+    monkeypatch.setattr(module, "run_kept", run)
     monkeypatch.setattr(module, "_sessions", lambda folder: ((7, 13), (12, 14)))
     made = tracks(bundle, tmp_path, 3, nights)
     return asked, made, {record.id: record for record in made.records}

@@ -24,7 +24,7 @@ from .windows import joined, session_windows
 NIGHT_FRAMES = 65_918  # 45 minutes
 SAMPLE_FRAMES = FILE_FRAMES  # of each calibration session, on which the threshold of a pixel is fixed
 METEORS = 150  # of each calibration session, for the magnitude scale
-_LOWEST = -1 << 30
+LOWEST = -1 << 30
 
 
 class TorchEngine:
@@ -59,7 +59,7 @@ def calibration(configuration: PixelConfiguration, folder: Path) -> dict[str, An
     torch.set_num_threads(1)  # one call is one frame
     engine = TorchEngine(configuration, run_folder.read_arrays(folder / "quantised.npz"))
     data, wanted = configuration.data, configuration.threshold
-    sessions, rules = data.calibration_sessions, TrackRules(threshold=_LOWEST)
+    sessions, rules = data.calibration_sessions, TrackRules(threshold=LOWEST)
     histogram = np.zeros(256, np.int64)
     silent = PixelFlagger(PixelSettings(PixelCodes(), 127, rules, 0.0), engine)
     for session in sessions:

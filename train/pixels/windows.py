@@ -17,12 +17,12 @@ import numpy as np
 from edge_runtime.cli import progress
 from edge_runtime.frames import PIXELS, FrameStretch
 from edge_runtime.masking import Masker
+from edge_runtime.pixel_stream import MIDDLE as MIDDLE
 from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
 
 from ..instruments.minieuso.scene import FILE_FRAMES, Scene
 from .truth import KINDS, LONGEST, Noise, meteor_places
 
-MIDDLE = WINDOW_FRAMES // 2
 JITTER = 3  # frames that the brightest one may lie off the middle
 METEORS = 600  # drawn for one file: most are too faint to count
 TRANSIENTS = ("flasher", "satellite", "lightning", "elve")

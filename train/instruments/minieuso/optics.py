@@ -2,10 +2,8 @@
 
 import numpy as np
 
-from .constants import PIXELS, TUBE_GAP, TUBE_PIXELS
+from edge_runtime.tracking import EDGES as EDGES
 
-# First edge of each row or column in focal coordinates, whose unit is a pixel: a gap lies between tubes.
-EDGES = np.arange(PIXELS) + np.arange(PIXELS) // TUBE_PIXELS * TUBE_GAP
 SIDE = int(EDGES[-1]) + 1  # of the focal surface with its gaps
 
 
