@@ -286,7 +286,7 @@ def stage(found: Mapping[int, dict[str, Any]], seed: int) -> Stage:
         "pixels": {"columns": ["method", "AUC, rich in confusers", "AUC, background as it comes", "recall at 1e-4"], "rows": rows + extra,
                    "note": "Mean over left-out sessions with the 95 % interval of that mean (Student's t). A window with a meteor has it in its middle, at a "
                            "matched-filter SNR of 5 or more in that pixel. All learn from the same windows; neighbours and the trees of the forest from "
-                           f"{SOME_WINDOWS:,} of them."},
+                           f"{SOME_WINDOWS:,} of them. The noise windows of the network's training were chosen with sessions 5, 6 and 14 in view."},
         "operating_points": {"columns": ["session left out", "recall at 1e-4", "recall at 1e-5"], "rows": operating,
                              "note": "int8 network; thresholds on the session's own background, so that they are points of the ROC curve, not of flight."}}
     return Stage(tuple(records), figures)

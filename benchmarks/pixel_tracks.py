@@ -197,7 +197,8 @@ def _stage(test: list[dict[str, list[int]]], rows: list[dict[str, Any]], limits:
     accuracy = [{"name": "speed, median error relative to the truth", "cells": ["tracks.speed_error", *[None] * 7]},
                 {"name": "magnitude, median absolute error", "cells": ["tracks.magnitude_error", *[None] * 7]}]
     note = ("Efficiency: share of simulated meteors with a track of their own above the threshold, whatever part of their path lies on the focal surface. "
-            "All methods see the same frames and share the tracker; each has its threshold from the same calibration nights, one false track a night.")
+            "All methods see the same frames and share the tracker; each has its threshold from the same calibration nights, one false track a night. "
+            "The tracker's rules, which all share, were chosen on other recordings of sessions 12 and 14: other lights, the same detectors and sky.")
     return Stage(tuple(records), {"track_efficiency": {"magnitudes": list(MAGNITUDES), "curves": curves},
                                   "rival_names": {name: words for name, words in NAMES.items() if name != "int8"},
                                   "tables": {"tracks": {"columns": columns, "rows": table + accuracy, "note": note}}})
