@@ -219,3 +219,11 @@ def test_the_simulator_is_hard_for_a_line_and_easy_for_five_features(tmp_path, m
     monkeypatch.setattr(module, "experiments", lambda scale: {"classical": module.Experiment("classical", "t", lines)})
     raw, features = Study("demo", 1).run("classical", tmp_path).rows()
     assert raw["mean"] < 0.85 and features["mean"] > 0.93
+
+
+def test_side_by_side_keeps_the_same_folds_as_one_after_the_other(tmp_path):
+    module.run_side_by_side(Study("demo", 1), ("pair-5-6",), tmp_path)
+    kept = json.loads((tmp_path / "pair-5-6.json").read_text())["folds"]
+    (tmp_path / "alone").mkdir()
+    alone = Study("demo", 1).run("pair-5-6", tmp_path / "alone").to_document()["folds"]
+    assert {name: fold["6"]["auc"] for name, fold in kept.items()} == {name: fold["6"]["auc"] for name, fold in alone.items()}

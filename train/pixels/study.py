@@ -98,9 +98,13 @@ _STUDY: list[Study] = []  # of a worker: its sets are made once for all its expe
 def run_side_by_side(study: Study, names: Sequence[str], out: Path) -> None:
     """Run several experiments in two processes, each a table at a time; their folds are kept in `out`."""
     # Spawned, not forked: a fork after torch has started its threads may hang.
-    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _STUDY.append, (Study(study.scale, study.seed, study.swapped),)) as pool:
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn"), _begin_worker, (Study(study.scale, study.seed, study.swapped),)) as pool:
         for _ in pool.map(_run_in_worker, names, repeat(out)):
             pass
+
+
+def _begin_worker(study: Study) -> None:
+    _STUDY.append(study)
 
 
 def _run_in_worker(name: str, out: Path) -> None:
