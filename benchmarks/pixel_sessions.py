@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.stats import beta, t
 
 from edge_runtime.files import new_file
 from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
@@ -26,26 +25,25 @@ from train.pixels.experiments import both, five_features, scaled
 from train.pixels.truth import KINDS, LONGEST, Noise
 from train.pixels.windows import PixelWindowSet, joined, pixel_windows, stretch_of
 
-from .environment import on
 from .kept_jobs import Job, run_kept
-from .results import Record, Spread, Stage
+from .pixel_tables import RATES, stage
+from .results import Stage
 from .statistics import roc_curve
 
-SOURCE = "benchmarks/pixel_sessions.py; simulated sessions, each judged by what learned from others"
-RATES = {"1e4": 1e-4, "1e5": 1e-5}
 SUBSET = 34_000  # background windows of a file on which classifiers, too slow for all of them, are judged
 SOME_WINDOWS = 30_000  # that neighbours know and each tree of a forest grows on: with all of them these two alone would take hours
 _BINS = 160  # points of a ROC curve
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # codes int8 [w, 48], counts uint32 [w, 48] -> [w]
 CLASSICAL: Mapping[str, tuple[str, Callable[[int], Any], Callable[[np.ndarray, np.ndarray], np.ndarray]]] = {
-    "knn": ("k-nearest neighbours, curve and features", lambda seed: _Few(neighbours(seed), seed), lambda codes, counts: both(counts)),
-    "forest": ("random forest, curve and features", lambda seed: _forest(seed), lambda codes, counts: both(counts)),
+    "knn": (f"k-nearest neighbours, curve and features, {SOME_WINDOWS:,} windows", lambda seed: _Few(neighbours(seed), seed),
+            lambda codes, counts: both(counts)),
+    "forest": (f"random forest, curve and features, {SOME_WINDOWS:,} windows a tree", lambda seed: _forest(seed), lambda codes, counts: both(counts)),
     "xgboost": ("XGBoost, curve and features", boosted, lambda codes, counts: both(counts)),
     "xgboost_curve": ("XGBoost, scaled curve", boosted, lambda codes, counts: scaled(counts)),
     "xgboost_codes": ("XGBoost on the network's own codes", boosted, lambda codes, counts: codes.astype(np.float32)),
     "logistic": ("logistic regression, five features", logistic, lambda codes, counts: five_features(counts)),
 }
-NETWORKS = {"int8": "int8 network", "float_twin": "its float twin"}
+_NAMES = {name: words for name, (words, *_) in CLASSICAL.items()}
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,8 @@ def leave_one_out(kept: Path, seed: int, effort: Effort = FULL) -> Stage:
     jobs: list[Job] = [(f"session-{session}-{learner.__name__}", learner, (session, kept, seed, effort))
                        for session in SESSIONS for learner in (networks, classifiers)]
     found = run_kept(jobs, kept, f"{seed} {effort}")
-    return stage({session: together(found[f"session-{session}-networks"], found[f"session-{session}-classifiers"]) for session in SESSIONS}, seed)
+    return stage({session: together(found[f"session-{session}-networks"], found[f"session-{session}-classifiers"]) for session in SESSIONS},
+                 _NAMES, seed)
 
 
 def together(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any]:
@@ -89,7 +88,7 @@ def of_run(run_folder: Path, seed: int, effort: Effort = DEMO) -> Stage:
     left = [session for session in SESSIONS if session not in learned]
     with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as pool:
         found = pool.map(partial(_of_run, run_folder, seed, effort), left)
-        return stage(dict(zip(left, found, strict=True)), seed)
+        return stage(dict(zip(left, found, strict=True)), _NAMES, seed)
 
 
 def _of_run(run_folder: Path, seed: int, effort: Effort, session: int) -> dict[str, Any]:
@@ -233,108 +232,3 @@ def _background(session: int, methods: Mapping[str, Score], seed: int, files: in
             parts[name].append(method(some_codes, some_counts).astype(np.float64))
         kinds.append(Noise(scene).strongest(last + 1 - LONGEST, pixel))
     return {name: np.concatenate(one) for name, one in parts.items()}, histogram, np.concatenate(kinds)
-
-
-def stage(found: Mapping[int, dict[str, Any]], seed: int) -> Stage:
-    """Records, tables and curves of the sessions judged."""
-    names = {**NETWORKS, **{name: words for name, (words, *_) in CLASSICAL.items()}}
-    methods = [name for name in names if all(name in one["methods"] for one in found.values())]
-    classical = [name for name in methods if name in CLASSICAL]
-    of = {field: {name: np.array([one["methods"][name][field] for one in found.values()]) for name in methods} for field in ("auc", "auc_stream", "recall_1e4")}
-    windows, least = sum(one["windows"] for one in found.values()), min(one["windows"] for one in found.values())
-    records: list[Record] = []
-    rows = []
-    for name in methods:
-        cells = []
-        for field, unit, words in (("auc", "AUC", "windows rich in confusers"), ("auc_stream", "AUC", "background as it comes"),
-                                   ("recall_1e4", "share", "recall at false-positive rate 1e-4, subset of the background")):
-            identity = f"pixels.{'recall_subset' if field == 'recall_1e4' else field}.{name}"
-            records.append(_mean(identity, of[field][name], unit, f"{SOURCE}; {words}", seed))
-            cells.append(identity)
-        rows.append({"name": names[name], "cells": cells})
-    records.append(_mean("pixels.int8_vs_float", of["auc"]["int8"] - of["auc"]["float_twin"], "AUC", f"{SOURCE}; int8 less float twin, paired", seed))
-    figures: dict[str, Any] = {"tables": {}}
-    if classical:
-        # The best by each measure: the network has to stand beside it there.
-        best = {field: max(classical, key=lambda name: float(of[field][name].mean())) for field in ("auc", "recall_1e4")}
-        for identity, field, unit in (("pixels.int8_vs_classical", "auc", "AUC"), ("pixels.int8_vs_classical.recall", "recall_1e4", "share")):
-            records.append(_mean(identity, of[field]["int8"] - of[field][best[field]], unit, f"{SOURCE}; int8 less {names[best[field]]}, paired", seed))
-        figures["best_classical"] = names[best["auc"]]
-        figures["confusers"] = _confusers(found, names, ["int8", best["auc"], best["recall_1e4"]])
-    figures["pixel_roc"] = _roc(found, names, methods)
-    operating = []
-    for session, one in found.items():
-        cells = []
-        for word in RATES:
-            hits, n = one["operating"][word], one["meteors"]
-            low, high = clopper_pearson(hits, n)
-            records.append(Record(f"pixels.recall_{word}.session_{session}", hits / n, "share", "measured", on("fake-quantised"),
-                                  Spread(low, high, "95 %, Clopper-Pearson"), n, seed, f"{SOURCE}; threshold at {RATES[word]:g} of {one['windows']:,} "
-                                  "background pixel-windows of the session"))
-            cells.append(f"pixels.recall_{word}.session_{session}")
-        operating.append({"name": f"session {session}: {one['windows']:,} background windows", "cells": cells})
-    for word in RATES:
-        shares = np.array([one["operating"][word] / one["meteors"] for one in found.values()])
-        records.append(_mean(f"pixels.recall_{word}.int8", shares, "share", f"{SOURCE}; mean over sessions, all {windows:,} background windows", seed))
-    operating.append({"name": "mean over sessions", "cells": [f"pixels.recall_{word}.int8" for word in RATES]})
-    records.append(Record("pixels.operating_point", least, "count", "measured", on(), None, len(found), seed,
-                          f"{SOURCE}; background pixel-windows of the session that has fewest"))
-    extra = [{"name": "int8 less float twin", "cells": ["pixels.int8_vs_float", None, None]}]
-    if classical:
-        extra.append({"name": "int8 less best classical", "cells": ["pixels.int8_vs_classical", None, "pixels.int8_vs_classical.recall"]})
-    figures["tables"] = {
-        "pixels": {"columns": ["method", "AUC, rich in confusers", "AUC, background as it comes", "recall at 1e-4"], "rows": rows + extra,
-                   "note": "Mean over left-out sessions with the 95 % interval of that mean (Student's t). A window with a meteor has it in its middle, at a "
-                           "matched-filter SNR of 5 or more in that pixel. All learn from the same windows; neighbours and the trees of the forest from "
-                           f"{SOME_WINDOWS:,} of them. The noise windows of the network's training were chosen with sessions 5, 6 and 14 in view."},
-        "operating_points": {"columns": ["session left out", "recall at 1e-4", "recall at 1e-5"], "rows": operating,
-                             "note": "int8 network; thresholds on the session's own background, so that they are points of the ROC curve, not of flight."}}
-    return Stage(tuple(records), figures)
-
-
-def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share of `hits` in `n`: Clopper and Pearson, Biometrika 26 (1934) 404."""
-    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
-    return low, float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
-
-
-def _mean(identity: str, values: np.ndarray, unit: str, source: str, seed: int) -> Record:
-    """The mean over sessions and its 95 % interval, by Student's t."""
-    n = len(values)
-    half = float(t.ppf(0.975, n - 1) * values.std(ddof=1) / np.sqrt(n)) if n > 1 else 0.0
-    mean = float(values.mean())
-    spread = Spread(mean - half, mean + half, f"95 %, Student's t over {n} sessions") if n > 1 else None
-    return Record(identity, mean, unit, "measured", on(), spread, n, seed, source)
-
-
-def _roc(found: Mapping[int, dict[str, Any]], names: Mapping[str, str], methods: list[str]) -> dict[str, Any]:
-    """Mean recall over sessions at common false-positive rates; the int8 network's from every window."""
-    rates = np.logspace(-6, 0, 121)
-
-    def mean_recall(curves: list[Mapping[str, list[float]]]) -> list[float]:
-        found_at = []
-        for curve in curves:
-            order = np.argsort(curve["fpr"], kind="stable")
-            fpr, recall = np.array(curve["fpr"])[order], np.maximum.accumulate(np.array(curve["recall"])[order])
-            place = np.searchsorted(fpr, rates, "right") - 1
-            found_at.append(np.where(place >= 0, recall[np.maximum(place, 0)], 0.0))
-        return [round(float(value), 5) for value in np.mean(found_at, axis=0)]
-
-    curves = []
-    for name in methods:
-        own = [one["int8_roc"] if name == "int8" else one["methods"][name] for one in found.values()]
-        lowest = 1 / min(one["windows"] if name == "int8" else one["subset"] for one in found.values())
-        kept = rates >= lowest
-        recall = np.array(mean_recall(own))[kept]
-        curves.append({"name": names[name], "fpr": rates[kept].tolist(), "recall": recall.tolist(),
-                       "auc": round(float(np.mean([one["methods"][name]["auc_stream"] for one in found.values()])), 5)})
-    return {"curves": curves, "windows": min(one["windows"] for one in found.values()),
-            "note": f"mean over {len(found)} left-out sessions; each curve begins where its background windows end"}
-
-
-def _confusers(found: Mapping[int, dict[str, Any]], names: Mapping[str, str], methods: list[str]) -> dict[str, Any]:
-    """Background windows flagged at a false-positive rate of 1e-4, by what is in them."""
-    rows = [{"name": names[name], "counts": np.sum([one["methods"][name]["flagged"] for one in found.values()], axis=0)[:-1].tolist()}
-            for name in dict.fromkeys(methods)]
-    return {"kinds": list(KINDS[:-1]), "rows": rows, "windows": np.sum([one["kinds"] for one in found.values()], axis=0)[:-1].tolist(),
-            "note": "at a false-positive rate of 1e-4 in each session, subset of the background"}

@@ -1,8 +1,9 @@
-"""The intervals that stand beside the numbers: bootstrap for percentiles, Wilson for shares, resampled scenes for differences."""
+"""The intervals that stand beside the numbers: bootstrap for percentiles, Wilson and Clopper-Pearson for shares, resampled scenes for differences."""
 
 from collections.abc import Callable
 
 import numpy as np
+from scipy.stats import beta
 
 from .results import Spread
 
@@ -24,6 +25,12 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     z, p = 1.959964, hits / n
     middle, half = p + z * z / (2 * n), z * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
     return max(0.0, (middle - half) / (1 + z * z / n)), min(1.0, (middle + half) / (1 + z * z / n))
+
+
+def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share of `hits` in `n`: Clopper and Pearson, Biometrika 26 (1934) 404."""
+    low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
+    return low, float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
 
 
 def scene_bootstrap(statistic: Callable[[np.ndarray], float], scene: np.ndarray, seed: int, resamples: int = 400) -> Spread:

@@ -1,116 +1,17 @@
-"""Sessions left out: intervals against scipy's own, differences paired by session, and a long run that goes on where it was cut off."""
+"""Sessions left out: what is judged, and a long run that goes on where it was cut off."""
 
 import json
 from concurrent.futures import Future
 
 import numpy as np
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from scipy.stats import binomtest, ttest_rel
 
 from benchmarks import kept_jobs
 from benchmarks import pixel_sessions as module
-from benchmarks.pixel_sessions import CLASSICAL, DEMO, FULL, RATES, clopper_pearson, judged, leave_one_out, stage, together
+from benchmarks.pixel_sessions import CLASSICAL, DEMO, FULL, judged, leave_one_out, together
+from benchmarks.pixel_tables import RATES, stage
+from tests.benchmarks.folds import NAMES, fold
 from train.instruments.minieuso.configuration import SESSIONS
 from train.pixels import truth, windows
-from train.pixels.truth import KINDS
-
-METHODS = ("int8", "float_twin", *CLASSICAL)
-# Best classical by AUC is the forest, by recall XGBoost.
-AUC = {"int8": 0.95, "float_twin": 0.951, "knn": 0.9, "forest": 0.94, "xgboost": 0.935, "xgboost_curve": 0.8, "xgboost_codes": 0.92, "logistic": 0.85}
-RECALL = {"int8": 0.7, "float_twin": 0.71, "knn": 0.2, "forest": 0.5, "xgboost": 0.6, "xgboost_curve": 0.3, "xgboost_codes": 0.55, "logistic": 0.1}
-
-
-def fold(session, methods=METHODS):
-    """What `judged` gives, made by hand."""
-    rng = np.random.default_rng(session)
-    own = {name: {"auc": AUC[name] + rng.normal(0, 0.01), "auc_stream": AUC[name] + 0.02, "recall_1e4": RECALL[name] + rng.normal(0, 0.02),
-                  "flagged": [session, 2, 3, 4, 5, 6, 0], "fpr": [0.0, 1e-3, 1.0], "recall": [0.1, session / 20, 1.0]} for name in methods}
-    return {"meteors": 1000, "others": 10_000, "windows": 1_000_000 + session, "subset": 100_000, "kinds": [900, 10 * session, 7, 6, 5, 4, 0], "methods": own,
-            "operating": {"1e4": 60 * session, "1e5": 30 * session}, "int8_roc": {"fpr": [0.0, 1e-5, 1.0], "recall": [0.0, session / 20, 1.0]}}
-
-
-def staged(sessions=tuple(SESSIONS), methods=METHODS):
-    found = {session: fold(session, methods) for session in sessions}
-    made = stage(found, 3)
-    return found, made, {record.id: record for record in made.records}
-
-
-@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
-def test_intervals_of_shares_are_clopper_and_pearsons(drawn):
-    hits, n = drawn
-    interval = binomtest(hits, n).proportion_ci(method="exact")
-    assert clopper_pearson(hits, n) == pytest.approx((interval.low, interval.high), abs=1e-9)
-
-
-def test_means_and_paired_differences_have_students_interval():
-    found, _, records = staged()
-    of = {field: {name: np.array([one["methods"][name][field] for one in found.values()]) for name in METHODS} for field in ("auc", "recall_1e4")}
-    for identity, field, other in (("pixels.int8_vs_float", "auc", "float_twin"), ("pixels.int8_vs_classical", "auc", "forest"),
-                                   ("pixels.int8_vs_classical.recall", "recall_1e4", "xgboost")):
-        record, expected = records[identity], ttest_rel(of[field]["int8"], of[field][other]).confidence_interval(0.95)
-        assert record.value == pytest.approx(float(np.mean(of[field]["int8"] - of[field][other])))
-        assert (record.spread.low, record.spread.high) == pytest.approx((expected.low, expected.high))
-        assert (record.n, record.seed) == (len(SESSIONS), 3)
-    for name in METHODS:
-        assert records[f"pixels.auc.{name}"].value == pytest.approx(of["auc"][name].mean())
-        assert records[f"pixels.auc_stream.{name}"].value == pytest.approx(AUC[name] + 0.02)
-
-
-def test_operating_points_are_told_of_each_session_with_their_interval():
-    found, made, records = staged()
-    for session in found:
-        for word, hits in (("1e4", 60 * session), ("1e5", 30 * session)):
-            record, interval = records[f"pixels.recall_{word}.session_{session}"], binomtest(hits, 1000).proportion_ci(method="exact")
-            assert record.value == hits / 1000 and (record.spread.low, record.spread.high) == pytest.approx((interval.low, interval.high))
-    assert records["pixels.recall_1e5.int8"].value == pytest.approx(0.03 * np.mean(list(SESSIONS)))
-    assert records["pixels.operating_point"].value == 1_000_000 + min(SESSIONS)
-    rows = made.figures["tables"]["operating_points"]["rows"]
-    assert len(rows) == len(SESSIONS) + 1 and all(len(row["cells"]) == len(RATES) for row in rows)
-
-
-def test_tables_name_records_that_are_there():
-    for methods in (METHODS, METHODS[:2]):
-        _, made, records = staged(methods=methods)
-        assert len(records) == len(made.records)
-        for table in made.figures["tables"].values():
-            for row in table["rows"]:
-                assert len(row["cells"]) == len(table["columns"]) - 1
-                assert all(cell is None or cell in records for cell in row["cells"])
-        names = [row["name"] for row in made.figures["tables"]["pixels"]["rows"]]
-        assert len(names) == len(set(names)) == len(methods) + (2 if len(methods) > 2 else 1)
-
-
-def test_without_classifiers_nothing_is_said_of_them():
-    _, made, records = staged((12, 14), METHODS[:2])
-    assert not any("classical" in name for name in records) and not {"confusers", "best_classical"} & made.figures.keys()
-    assert len(made.figures["pixel_roc"]["curves"]) == 2
-
-
-def test_one_session_has_no_interval():
-    _, _, records = staged((12,), METHODS[:2])
-    assert records["pixels.int8_vs_float"].spread is None and records["pixels.recall_1e4.session_12"].spread is not None
-
-
-def test_curves_begin_where_their_background_ends_and_are_means_at_common_rates():
-    found, made, _ = staged()
-    int8, twin = made.figures["pixel_roc"]["curves"][:2]
-    assert min(int8["fpr"]) == pytest.approx(1e-6, rel=0.13) and min(twin["fpr"]) == pytest.approx(1e-5, rel=0.13)
-    middle = np.mean([session / 20 for session in found])
-    for curve, step, first in ((int8, 1e-5, 0.0), (twin, 1e-3, 0.1)):
-        fpr, recall = np.array(curve["fpr"]), np.array(curve["recall"])
-        expected = np.where(fpr >= 1, 1.0, np.where(fpr >= step * 0.999, middle, first))
-        assert recall == pytest.approx(expected, abs=1e-5)
-
-
-def test_confusers_are_summed_over_sessions_for_the_network_and_the_best():
-    found, made, _ = staged()
-    confusers = made.figures["confusers"]
-    assert made.figures["best_classical"] == CLASSICAL["forest"][0]
-    assert [row["name"] for row in confusers["rows"]] == ["int8 network", CLASSICAL["forest"][0], CLASSICAL["xgboost"][0]]
-    assert confusers["kinds"] == list(KINDS[:-1]) and confusers["rows"][0]["counts"] == [sum(found), *(9 * k for k in (2, 3, 4, 5, 6))]
-    assert confusers["windows"][:2] == [9 * 900, 10 * sum(found)]
 
 
 class Pool:
@@ -159,7 +60,8 @@ def test_what_is_done_is_taken_up_and_the_rest_is_kept(tmp_path, monkeypatch):
     Pool.given = []
     made = leave_one_out(kept, 3)
     assert Pool.given == [session for session in SESSIONS for learner in "nc" if not (session in done and learner == "n")]
-    assert made == stage({session: together(done.get(session, networks(session)), classifiers(session)) for session in SESSIONS}, 3)
+    assert made == stage({session: together(done.get(session, networks(session)), classifiers(session)) for session in SESSIONS},
+                         NAMES, 3)
     Pool.given = []
     assert leave_one_out(kept, 3) == made and Pool.given == []
     leave_one_out(kept, 3, DEMO)

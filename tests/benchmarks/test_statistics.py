@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy.stats import binomtest
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_auc_score, roc_curve
 
@@ -13,6 +15,13 @@ def test_the_interval_of_a_percentile_holds_the_truth_about_as_often_as_it_says(
         spread = statistics.percentile_spread(draws, 95, seed)
         held += spread.low <= -np.log(0.05) <= spread.high
     assert 0.90 <= held / 300 <= 0.99
+
+
+@given(st.integers(1, 3000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_intervals_of_shares_are_clopper_and_pearsons(drawn):
+    hits, n = drawn
+    interval = binomtest(hits, n).proportion_ci(method="exact")
+    assert statistics.clopper_pearson(hits, n) == pytest.approx((interval.low, interval.high), abs=1e-9)
 
 
 @pytest.mark.parametrize(("hits", "n"), [(0, 10), (3, 10), (10, 10), (95, 100), (1, 1)])
