@@ -92,12 +92,11 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
 
 def pixel_windows(seed: int, frames: int = 16) -> np.ndarray:
     """Inputs of a pixel network, int8 [frames, 1, 2304, 48]: successive windows of a simulated scene."""
-    from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
+    from edge_runtime.pixels import WINDOW_FRAMES
     from train.instruments.minieuso.scene import Scene
-    from train.pixels.windows import stretch_of
+    from train.pixels.windows import successive_windows
 
-    codes, _ = stretch_codes(PixelCodes(), stretch_of(Scene(9, WINDOW_FRAMES + frames, seed)))
-    return np.stack([codes[first:first + WINDOW_FRAMES].T[None] for first in range(frames)])
+    return successive_windows(Scene(9, WINDOW_FRAMES + frames, seed))
 
 
 def added(bundle: Path, counts: np.ndarray, scratch: Path, scale: str, seed: int) -> Stage:

@@ -6,7 +6,7 @@ import numpy as np
 
 from edge_runtime import engines
 from edge_runtime.bundle import open_pixels
-from edge_runtime.pixels import FOCAL_PIXELS, WINDOW_FRAMES, PixelCodes, stretch_codes
+from edge_runtime.pixels import FOCAL_PIXELS, WINDOW_FRAMES
 from train.instruments.minieuso.scene import Scene
 
 from .environment import on
@@ -23,13 +23,12 @@ def parity(run_folder: Path, bundle_folder: Path, scale: str, seed: int) -> Stag
 
     from export.onnx_export import modules_of_run
     from export.parity import compare_codes, compare_parameters
-    from train.pixels.windows import stretch_of
+    from train.pixels.windows import successive_windows
     from train.run_folder import read_run
 
     bundle = open_pixels(bundle_folder)
     calls = CALLS[scale]
-    codes, _ = stretch_codes(PixelCodes(), stretch_of(Scene(14, WINDOW_FRAMES + calls, seed, meteors=40, confusers=30.0)))
-    inputs = np.stack([codes[first:first + WINDOW_FRAMES].T[None] for first in range(calls)])  # [calls, 1, 2304, 48]
+    inputs = successive_windows(Scene(14, WINDOW_FRAMES + calls, seed, meteors=40, confusers=30.0))  # [calls, 1, 2304, 48]
     noisy = inputs[::NOISE_SHARE]
     noisy[:] = np.random.default_rng(seed).integers(-128, 128, noisy.shape)
     source = f"export/parity.py; {calls} calls of {FOCAL_PIXELS:,} windows, simulated session 14, 1 in {NOISE_SHARE} noise over all codes"

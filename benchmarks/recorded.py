@@ -29,18 +29,9 @@ def recorded_folder(named: Path | None) -> Path | None:
 def read_slices(folder: Path) -> dict[str, np.ndarray]:
     """The four recorded slices, uint16 [3, n] each; InputError where the file or one of them is missing or of another kind."""
     path = folder / "mmia" / "slices.npz"
-    check_file(path, 64 << 20)
-    slices = {}
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            for name in SLICES:
-                if name not in archive.files:
-                    raise InputError(path, name, "is missing; the four slices are " + ", ".join(SLICES))
-                slices[name] = archive[name]
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise InputError(path, "npz", f"cannot be read ({error}); copy it again") from error
+    slices = {name: read_supplied(path, name, (3, None)) for name in SLICES}
     for name, counts in slices.items():
-        if counts.dtype != np.uint16 or counts.ndim != 2 or counts.shape[0] != 3 or not counts.shape[1]:
+        if counts.dtype != np.uint16 or not counts.shape[1]:
             raise InputError(path, name, f"is {counts.dtype} {list(counts.shape)}, must be uint16 [3, n]")
     return slices
 

@@ -4,7 +4,7 @@ from collections import deque
 
 from .tracking import PEAK_FRAMES, Floats, Ints, Place, Track, Tracker, TrackRules
 
-GROUND_STEP = 1 / 21  # pixels per frame by which the ground moves on along +row
+DRIFT_FRAMES = 21  # frames in which the ground moves on by one pixel, along +row [derived: 6.3 km at 7.18 km/s]
 _NEAR = 2.0  # pixels over the ground up to which two clusters are at one place
 _APART = 4  # frames at least between two of them: a meteor that a gap between tubes cuts in two does not recur
 _KEPT = 1024  # clusters that are remembered, and tracks that wait: far above any sky's, and a bound on memory
@@ -52,4 +52,4 @@ class LoneTracker:
 
     def _recurs(self, place: Place, others: "list[Place] | deque[Place]") -> bool:
         return any(_APART <= abs(other.frame - place.frame) <= self._alone and abs(other.column - place.column) <= _NEAR
-                   and abs(other.row - place.row - GROUND_STEP * (other.frame - place.frame)) <= _NEAR for other in others)
+                   and abs(other.row - place.row - (other.frame - place.frame) / DRIFT_FRAMES) <= _NEAR for other in others)

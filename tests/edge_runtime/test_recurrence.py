@@ -5,7 +5,7 @@ import pickle
 import numpy as np
 import pytest
 
-from edge_runtime.recurrence import GROUND_STEP, LoneTracker
+from edge_runtime.recurrence import DRIFT_FRAMES, LoneTracker
 from edge_runtime.tracking import Tracker, TrackRules
 
 RULES = TrackRules(alone=100, wait=5)
@@ -37,7 +37,7 @@ def push(tracker, frame, points):
 
 def drifted(frame):
     """The row to which the ground at the meteor's has moved on by `frame`, in the same tube where it is near."""
-    return round(10 + GROUND_STEP * (frame - MEAN))
+    return round(10 + (frame - MEAN) / DRIFT_FRAMES)
 
 
 def test_a_lone_track_is_that_of_the_tracker_and_given_when_it_stood_alone_long_enough():

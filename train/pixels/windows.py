@@ -77,6 +77,12 @@ def stretch_of(scene: Scene) -> FrameStretch:
     return FrameStretch(sums, np.stack([masker.frame(frame, scene.dead) for frame in sums]), None, 0)
 
 
+def successive_windows(scene: Scene) -> np.ndarray:
+    """What the network is given frame by frame, int8 [n, 1, 2304, 48]: one input for each frame of the scene but its first WINDOW_FRAMES."""
+    codes, _ = stretch_codes(PixelCodes(), stretch_of(scene))
+    return np.stack([codes[first:first + WINDOW_FRAMES].T[None] for first in range(len(codes) - WINDOW_FRAMES)])
+
+
 def _from_file(session: int, meteors: int, others: int, seed: int, file: int) -> PixelWindowSet:
     """What the `file`-th file of a session gives, up to the numbers wanted."""
     seeds = np.random.SeedSequence([seed, session, file])
