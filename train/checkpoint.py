@@ -76,11 +76,11 @@ def _place(path: Path, values: np.ndarray | None, configuration: AnyConfiguratio
         raise InputError(path, "place", f"is no JSON ({error}); {_REMEDY}") from error
     if not isinstance(place, dict):
         raise InputError(path, "place", f"is {type(place).__name__}, must be an object; {_REMEDY}")
-    settings = configuration.training
+    lengths = configuration.training.lengths
     phase, epoch, history = place.get("phase"), place.get("epoch"), place.get("history")
-    if type(phase) is not int or not 0 <= phase < len(PHASES):
-        raise InputError(path, "place.phase", f"is {phase!r}, must be 0 to {len(PHASES) - 1}; {_REMEDY}")
-    length = settings.tail_epochs if phase else settings.trunk_epochs
+    if type(phase) is not int or not 0 <= phase < len(lengths):
+        raise InputError(path, "place.phase", f"is {phase!r}, must be 0 to {len(lengths) - 1}; {_REMEDY}")
+    length = lengths[phase]
     if type(epoch) is not int or not 1 <= epoch <= length:
         raise InputError(path, "place.epoch", f"is {epoch!r}, must be 1 to {length}; {_REMEDY}")
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):

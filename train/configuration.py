@@ -1,7 +1,5 @@
 """What a training run is told: one frozen record per subject, read from TOML and checked at the door, before torch is imported."""
 
-import dataclasses
-import difflib
 import math
 import tomllib
 from dataclasses import dataclass, field
@@ -12,55 +10,69 @@ from edge_runtime.errors import InputError
 from edge_runtime.files import read_bytes
 from edge_runtime.preprocess import WINDOW_SAMPLES
 
+from .configuration2020 import NETWORK, Configuration2020
+from .settings import bounded, chosen, plain, record_of
+
 OBSERVATION_MODELS = ("poisson", "gaussian", "optimal_gaussian", "beta")
-
-
-def _bounded(low: float, high: float, default: Any) -> Any:
-    """A field whose value, or whose every element, must lie in [low, high]."""
-    return field(default=default, metadata={"low": low, "high": high})
 
 
 @dataclass(frozen=True)
 class ModelConfiguration:
     """Sizes of the variational autoencoder; lists run from the counts inwards for the encoder and outwards for the decoder."""
 
-    latent: int = _bounded(1, 1024, 16)
-    channels: tuple[int, ...] = _bounded(1, 1024, (16, 16, 24, 24, 24, 24))
-    kernels: tuple[int, ...] = _bounded(1, 63, (5, 5, 5, 9, 13, 13))
-    strides: tuple[int, ...] = _bounded(1, 8, (2, 2, 2, 2, 2, 2))
-    head: int = _bounded(1, 1024, 32)
-    decoder_channels: tuple[int, ...] = _bounded(1, 1024, (24, 16, 12, 8))
-    observation: str = field(default="poisson", metadata={"choices": OBSERVATION_MODELS})
+    latent: int = bounded(1, 1024, 16)
+    channels: tuple[int, ...] = bounded(1, 1024, (16, 16, 24, 24, 24, 24))
+    kernels: tuple[int, ...] = bounded(1, 63, (5, 5, 5, 9, 13, 13))
+    strides: tuple[int, ...] = bounded(1, 8, (2, 2, 2, 2, 2, 2))
+    head: int = bounded(1, 1024, 32)
+    decoder_channels: tuple[int, ...] = bounded(1, 1024, (24, 16, 12, 8))
+    observation: str = chosen(*OBSERVATION_MODELS)
 
 
 @dataclass(frozen=True)
 class Schedule:
     """One trunk of float epochs, then two tails of the same length: quantisation-aware, and its float twin."""
 
-    trunk_epochs: int = _bounded(0, 100_000, 8)
-    tail_epochs: int = _bounded(1, 100_000, 3)
-    batch: int = _bounded(1, 65_536, 64)
-    learning_rate: float = _bounded(1e-8, 1.0, 1e-2)
-    tail_learning_rate: float = _bounded(1e-8, 1.0, 1e-3)
-    weight_decay: float = _bounded(0.0, 10.0, 0.1)
-    threads: int = _bounded(1, 256, 2)
+    trunk_epochs: int = bounded(0, 100_000, 8)
+    tail_epochs: int = bounded(1, 100_000, 3)
+    batch: int = bounded(1, 65_536, 64)
+    learning_rate: float = bounded(1e-8, 1.0, 1e-2)
+    tail_learning_rate: float = bounded(1e-8, 1.0, 1e-3)
+    weight_decay: float = bounded(0.0, 10.0, 0.1)
+    threads: int = bounded(1, 256, 2)
+
+    @property
+    def lengths(self) -> tuple[int, ...]:
+        """Epochs of each phase."""
+        return self.trunk_epochs, self.tail_epochs, self.tail_epochs
+
+    @property
+    def gradient_limit(self) -> float:
+        """Norm that the gradient of a step is cut to."""
+        return 5.0
+
+    def rate(self, phase: int, progress_made: float, step: int) -> float:
+        """Learning rate: cosine, in the trunk from its rate to the tail's after 100 steps of warming up, in a tail from its rate to a hundredth."""
+        start, end = (self.learning_rate, self.tail_learning_rate) if phase == 0 else (self.tail_learning_rate, self.tail_learning_rate / 100)
+        rate = end + (start - end) * (1 + math.cos(math.pi * progress_made)) / 2
+        return rate * min(1.0, (step + 1) / 100) if phase == 0 else rate
 
 
 @dataclass(frozen=True)
 class TrainingConfiguration(Schedule):
     """The schedule, and the weights of the autoencoder's loss."""
 
-    beta: float = _bounded(0.0, 1e6, 1.0)
-    warm_up_epochs: int = _bounded(0, 100_000, 3)
-    classification_weight: float = _bounded(0.0, 1e6, 1.0)
+    beta: float = bounded(0.0, 1e6, 1.0)
+    warm_up_epochs: int = bounded(0, 100_000, 3)
+    classification_weight: float = bounded(0.0, 1e6, 1.0)
 
 
 @dataclass(frozen=True)
 class DataConfiguration:
     """Numbers of simulated scenes to learn from and to fix thresholds on; four windows are cut from each."""
 
-    train_scenes: int = _bounded(1, 10_000_000, 3600)
-    calibration_scenes: int = _bounded(1, 10_000_000, 1200)
+    train_scenes: int = bounded(1, 10_000_000, 3600)
+    calibration_scenes: int = bounded(1, 10_000_000, 1200)
 
 
 @dataclass(frozen=True)
@@ -72,17 +84,17 @@ class ThresholdConfiguration:
     minimum_duration in windows, refractory in samples.
     """
 
-    recall: float = _bounded(0.5, 1.0, 0.95)
-    false_hits: float = _bounded(0.0, 0.5, 0.001)
-    minimum_duration: int = _bounded(1, 1_000_000, 1)
-    refractory: int = _bounded(0, 1_000_000_000, 1040)
+    recall: float = bounded(0.5, 1.0, 0.95)
+    false_hits: float = bounded(0.0, 0.5, 0.001)
+    minimum_duration: int = bounded(1, 1_000_000, 1)
+    refractory: int = bounded(0, 1_000_000_000, 1040)
 
 
 @dataclass(frozen=True)
 class Configuration:
     """Everything that decides the outcome of a run; equal records and equal machines give equal weights."""
 
-    seed: int = _bounded(0, 2**32 - 1, 0)
+    seed: int = bounded(0, 2**32 - 1, 0)
     model: ModelConfiguration = field(default_factory=ModelConfiguration)
     training: TrainingConfiguration = field(default_factory=TrainingConfiguration)
     data: DataConfiguration = field(default_factory=DataConfiguration)
@@ -90,14 +102,14 @@ class Configuration:
 
     def to_document(self) -> dict[str, Any]:
         """The record as plain JSON values; `configuration_from_document` gives it back."""
-        return _plain(self)
+        return plain(self)
 
 
 @dataclass(frozen=True)
 class PixelModelConfiguration:
     """Sizes of the pixel network: widths of its hidden layers."""
 
-    hidden: tuple[int, ...] = _bounded(1, 1024, (64, 32))
+    hidden: tuple[int, ...] = bounded(1, 1024, (64, 32))
 
 
 @dataclass(frozen=True)
@@ -108,39 +120,39 @@ class PixelSchedule(Schedule):
     anew: of ten thousand quiet windows the one that looks most like a meteor decides how many may be flagged, and no stored set holds enough of them.
     """
 
-    trunk_epochs: int = _bounded(0, 100_000, 10)
-    tail_epochs: int = _bounded(1, 100_000, 4)
-    batch: int = _bounded(1, 65_536, 256)
-    weight_decay: float = _bounded(0.0, 10.0, 0.01)
-    threads: int = _bounded(1, 256, 1)  # layers so small gain nothing from more
-    smoothing: float = _bounded(0.0, 0.4, 0.002)
-    noise: int = _bounded(0, 65_536, 2_048)
+    trunk_epochs: int = bounded(0, 100_000, 10)
+    tail_epochs: int = bounded(1, 100_000, 4)
+    batch: int = bounded(1, 65_536, 256)
+    weight_decay: float = bounded(0.0, 10.0, 0.01)
+    threads: int = bounded(1, 256, 1)  # layers so small gain nothing from more
+    smoothing: float = bounded(0.0, 0.4, 0.002)
+    noise: int = bounded(0, 65_536, 2_048)
 
 
 @dataclass(frozen=True)
 class PixelDataConfiguration:
     """Windows of each session to learn from, nights of each to fix thresholds on. Splits are by session: sessions in neither list are for tests."""
 
-    sessions: tuple[int, ...] = _bounded(5, 14, (5, 6, 8, 9, 11))
-    meteors: int = _bounded(1, 1_000_000, 1_500)
-    others: int = _bounded(1, 10_000_000, 15_000)
-    calibration_sessions: tuple[int, ...] = _bounded(5, 14, (7, 13))
-    calibration_frames: int = _bounded(3_200, 10_000_000, 6_400)
+    sessions: tuple[int, ...] = bounded(5, 14, (5, 6, 8, 9, 11))
+    meteors: int = bounded(1, 1_000_000, 1_500)
+    others: int = bounded(1, 10_000_000, 15_000)
+    calibration_sessions: tuple[int, ...] = bounded(5, 14, (7, 13))
+    calibration_frames: int = bounded(3_200, 10_000_000, 6_400)
 
 
 @dataclass(frozen=True)
 class PixelThresholdConfiguration:
     """How thresholds are fixed on calibration sessions: share of pixel-windows without a meteor that may be flagged, false tracks per night of 45 minutes."""
 
-    false_flags: float = _bounded(1e-7, 0.1, 1e-4)
-    false_tracks: float = _bounded(0.0, 1e6, 1.0)
+    false_flags: float = bounded(1e-7, 0.1, 1e-4)
+    false_tracks: float = bounded(0.0, 1e6, 1.0)
 
 
 @dataclass(frozen=True)
 class PixelConfiguration:
     """As `Configuration`, of the pixels of Mini-EUSO."""
 
-    seed: int = _bounded(0, 2**32 - 1, 0)
+    seed: int = bounded(0, 2**32 - 1, 0)
     model: PixelModelConfiguration = field(default_factory=PixelModelConfiguration)
     training: PixelSchedule = field(default_factory=PixelSchedule)
     data: PixelDataConfiguration = field(default_factory=PixelDataConfiguration)
@@ -148,17 +160,18 @@ class PixelConfiguration:
 
     def to_document(self) -> dict[str, Any]:
         """The record as plain JSON values; `configuration_from_document` gives it back."""
-        return _plain(self)
+        return plain(self)
 
 
-AnyConfiguration = Configuration | PixelConfiguration
+AnyConfiguration = Configuration | PixelConfiguration | Configuration2020
 _KINDS: dict[str, type[AnyConfiguration]] = {"mmia": Configuration, "minieuso": PixelConfiguration}
 TASKS = tuple(_KINDS)
+_SETTINGS = Path(__file__).with_name("configurations")
 
 
 def task_of(configuration: AnyConfiguration) -> str:
     """The word for what is trained: "mmia" or "minieuso"."""
-    return next(task for task, kind in _KINDS.items() if isinstance(configuration, kind))
+    return "minieuso" if isinstance(configuration, PixelConfiguration) else "mmia"
 
 
 def read_configuration(path: Path | None = None, seed: int | None = None, epochs: int | None = None, task: str = "mmia") -> Any:
@@ -181,24 +194,24 @@ def read_configuration(path: Path | None = None, seed: int | None = None, epochs
 
 
 def settings_file(task: str, word: str) -> Path:
-    """The settings that come with Pixie: `word` is "demo" or "full"."""
-    return Path(__file__).with_name("configurations") / f"{task}_{word}.toml"
+    """The settings that come with Pixie: `word` is one of `settings_words(task)`."""
+    return _SETTINGS / f"{task}_{word}.toml"
+
+
+def settings_words(task: str) -> tuple[str, ...]:
+    """The words for the settings that come with Pixie: "demo", "full" and, for mmia, "cvae2020"."""
+    return tuple(sorted(path.stem.removeprefix(f"{task}_") for path in _SETTINGS.glob(f"{task}_*.toml")))
 
 
 def configuration_from_document(document: dict[str, Any], file: object, task: str = "mmia") -> Any:
     """A checked record from plain values, missing ones at their defaults; InputError names `file` and the field."""
-    configuration = _record(_KINDS[task], document, file, "")
+    report = task == "mmia" and document.get("network") == NETWORK
+    configuration = record_of(Configuration2020 if report else _KINDS[task], document, file, "")
     if isinstance(configuration, Configuration):
         _check_model(configuration.model, file)
-    else:
+    elif isinstance(configuration, PixelConfiguration):
         _check_sessions(configuration.data, file)
     return configuration
-
-
-def _plain(record: Any) -> dict[str, Any]:
-    """A record of records as JSON values: tuples are lists there."""
-    return {name: _plain(value) if dataclasses.is_dataclass(value) else list(value) if isinstance(value, tuple) else value
-            for name, value in vars(record).items()}
 
 
 def _check_sessions(data: PixelDataConfiguration, file: object) -> None:
@@ -209,41 +222,6 @@ def _check_sessions(data: PixelDataConfiguration, file: object) -> None:
     both = set(data.sessions) & set(data.calibration_sessions)
     if both:
         raise InputError(file, "data.calibration_sessions", f"hold {min(both)}, which data.sessions hold too; thresholds come from sessions not learned from")
-
-
-def _record(kind: Any, document: Any, file: object, prefix: str) -> Any:
-    if not isinstance(document, dict):
-        raise InputError(file, prefix.rstrip(".") or "document", f"is {type(document).__name__}, must be a table of settings")
-    known = {entry.name: entry for entry in dataclasses.fields(kind)}
-    for key in document:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)
-            raise InputError(file, prefix + str(key), f"is not a setting; the nearest is {prefix}{near[0]}")
-    return kind(**{key: _value(known[key], value, file, prefix + key) for key, value in document.items()})
-
-
-def _value(entry: "dataclasses.Field[Any]", value: Any, file: object, name: str) -> Any:
-    if dataclasses.is_dataclass(entry.type):
-        return _record(entry.type, value, file, name + ".")
-    if "choices" in entry.metadata:
-        if value not in entry.metadata["choices"]:
-            raise InputError(file, name, f"is {value!r}, must be one of {', '.join(entry.metadata['choices'])}")
-        return value
-    low, high = entry.metadata["low"], entry.metadata["high"]
-    if isinstance(entry.default, tuple):
-        if not isinstance(value, list) or not 1 <= len(value) <= 16:
-            raise InputError(file, name, f"is {value!r}, must be a list of 1 to 16 integers")
-        return tuple(_number(element, int, low, high, file, f"{name}[{index}]") for index, element in enumerate(value))
-    return _number(value, type(entry.default), low, high, file, name)
-
-
-def _number(value: Any, kind: type, low: float, high: float, file: object, name: str) -> Any:
-    wanted = "an integer" if kind is int else "a number"
-    if isinstance(value, bool) or not isinstance(value, int if kind is int else (int, float)):
-        raise InputError(file, name, f"is {value!r}, must be {wanted}")
-    if not low <= value <= high:  # false for NaN too; math.isfinite would choke on an integer of 400 digits
-        raise InputError(file, name, f"is {value!r}, must be finite and between {low:g} and {high:g}")
-    return kind(value)
 
 
 def _check_model(model: ModelConfiguration, file: object) -> None:

@@ -82,15 +82,16 @@ def train(configuration: AnyConfiguration, folder: Path, data: TrainingSet, stop
     """Train into the started run `folder`, from its checkpoint where it has one; True when every phase is done.
 
     `stop_after` ends the work after so many epochs, as an interruption would. Writes checkpoint.npz after each epoch, and at the end
-    quantised.npz, float_twin.npz and history.json. InputError where the checkpoint is damaged or the loss is no longer finite.
+    quantised.npz and float_twin.npz, or trunk.npz where there are no tails, and history.json. InputError where the checkpoint is damaged or
+    the loss is no longer finite.
     """
     settings = configuration.training
     torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(True)
     state = _restore(configuration, folder, data)
-    lengths = (settings.trunk_epochs, settings.tail_epochs, settings.tail_epochs)
+    lengths = settings.lengths
     done_now = 0
-    while state.phase < len(PHASES):
+    while state.phase < len(lengths):
         if stop_after is not None and done_now == stop_after:
             return False
         if state.epoch == lengths[state.phase]:
@@ -104,8 +105,8 @@ def train(configuration: AnyConfiguration, folder: Path, data: TrainingSet, stop
         told = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, float) and name not in ("beta", "learning_rate", "seconds"))
         progress(f"{row['phase']} {state.epoch}/{lengths[state.phase]}: {told}, {row['seconds']:.0f} s")
         _save(state, folder)
-    run_folder.write_arrays(folder / "quantised.npz", state.finished["quantised"])
-    run_folder.write_arrays(folder / "float_twin.npz", state.finished["float_twin"])
+    for phase in PHASES[1:len(lengths)] or PHASES[:1]:  # of a network with tails the trunk is only their beginning
+        run_folder.write_arrays(folder / f"{phase}.npz", state.finished[phase])
     run_folder.write_history(folder, state.history)
     return True
 
@@ -128,7 +129,7 @@ def _finish_phase(state: _State, configuration: AnyConfiguration, data: Training
     state.finished[PHASES[state.phase]] = _arrays_of_state(fold(state.system)) if state.phase == 0 else state.system.arrays()
     trunk = state.finished["trunk"]
     state.phase, state.epoch = state.phase + 1, 0
-    if state.phase == len(PHASES):
+    if state.phase == len(configuration.training.lengths):
         return
     _start_phase(state, configuration, data)
     float_system = data.system(configuration, "float_twin")
@@ -156,25 +157,18 @@ def _epoch(state: _State, configuration: AnyConfiguration, data: TrainingSet, ab
     for step in range(steps):
         chosen = order[step * settings.batch:(step + 1) * settings.batch]
         for group in optimiser.param_groups:
-            group["lr"] = _learning_rate(settings, state.phase, (state.epoch * steps + step) / (length * steps), state.epoch * steps + step)
+            group["lr"] = settings.rate(state.phase, (state.epoch * steps + step) / (length * steps), state.epoch * steps + step)
         loss, told = data.loss(system, configuration, chosen, generator, absolute + (step + 1) / steps)
         if not torch.isfinite(loss):
             raise InputError("configuration", "training.learning_rate", f"the loss became {float(loss)} in epoch {absolute}; choose a smaller learning rate")
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(system.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(system.parameters(), settings.gradient_limit)
         optimiser.step()
         for name, value in (("loss", loss.item() * len(chosen)), *told.items()):
             sums[name] = sums.get(name, 0.0) + value
     return {"phase": PHASES[state.phase], "epoch": state.epoch, "windows": len(order), "learning_rate": optimiser.param_groups[0]["lr"],
             "loss": sums["loss"] / len(order), **data.row(sums), "seconds": round(time.perf_counter() - started, 3)}
-
-
-def _learning_rate(settings: Any, phase: int, progress_made: float, step: int) -> float:
-    """Cosine, in the trunk from its rate to the tail's after 100 steps of warming up, in a tail from its rate to a hundredth."""
-    start, end = (settings.learning_rate, settings.tail_learning_rate) if phase == 0 else (settings.tail_learning_rate, settings.tail_learning_rate / 100)
-    rate = end + (start - end) * (1 + math.cos(math.pi * progress_made)) / 2
-    return rate * min(1.0, (step + 1) / 100) if phase == 0 else rate
 
 
 def _save(state: _State, folder: Path) -> None:

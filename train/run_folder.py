@@ -4,6 +4,7 @@
     checkpoint.npz       the state after the last epoch: all that --resume needs
     quantised.npz        the parameters of the quantisation-aware network       \\
     float_twin.npz       those of its float twin                                 | when trained to the end
+    trunk.npz            instead of both: of a network that is float alone       |
     history.json         one row per epoch                                       |
     calibration.json     thresholds and the scenes they come from                |
     checksums.json       SHA-256 of the files above, written last               /
@@ -25,11 +26,11 @@ from edge_runtime.errors import InputError
 from edge_runtime.files import check_file, read_json, sha256, write_file
 
 from .configuration import TASKS, AnyConfiguration, configuration_from_document, task_of
+from .configuration2020 import Configuration2020
 from .shapes import float_shapes, range_shapes
 
 SCHEMA_VERSION = 1
 MARKER = "configuration.json"
-RESULTS = ("configuration.json", "quantised.npz", "float_twin.npz", "history.json", "calibration.json")
 LARGEST_FILE = 256 << 20
 LARGEST_RANGE_LOG2 = 32
 DIGEST = "sha256"
@@ -44,6 +45,18 @@ class Run:
     versions: dict[str, str]
     quantised: dict[str, np.ndarray]
     float_twin: dict[str, np.ndarray]
+    history: list[dict[str, Any]]
+    calibration: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Run2020:
+    """As `Run`, of the 2020 report's network: its parameters are `trunk`."""
+
+    folder: Path
+    configuration: Configuration2020
+    versions: dict[str, str]
+    trunk: dict[str, np.ndarray]
     history: list[dict[str, Any]]
     calibration: dict[str, Any]
 
@@ -95,28 +108,30 @@ def write_history(folder: Path, history: list[dict[str, Any]]) -> None:
     write_file(folder / "history.json", json.dumps({"schema_version": SCHEMA_VERSION, "epochs": history}, indent=1, allow_nan=False) + "\n")
 
 
+def results_of(configuration: AnyConfiguration) -> tuple[str, ...]:
+    """The files of a finished run that its checksums list."""
+    arrays = ("trunk.npz",) if isinstance(configuration, Configuration2020) else ("quantised.npz", "float_twin.npz")
+    return MARKER, *arrays, "history.json", "calibration.json"
+
+
 def write_checksums(folder: Path) -> None:
     """Seal a finished run: checksums.json, after every file it lists."""
-    document = {"schema_version": SCHEMA_VERSION, "files": {name: sha256(folder / name) for name in RESULTS}}
+    configuration, _ = read_started(folder)
+    document = {"schema_version": SCHEMA_VERSION, "files": {name: sha256(folder / name) for name in results_of(configuration)}}
     write_file(folder / "checksums.json", json.dumps(document, indent=1) + "\n")
 
 
 def read_run(folder: Path) -> Run:
     """A finished run, everything checked: checksums, names, shapes and dtypes of the arrays after the configuration, finite values.
 
-    InputError names the file and the field.
+    InputError names the file and the field, and where the run is one of the 2020 report's network, which is float alone.
     """
     folder = Path(folder)
     configuration, versions = read_started(folder)
-    if not (folder / "checksums.json").is_file():
-        raise InputError(folder / "checksums.json", "file", "does not exist: the run is not finished; train on with --resume")
-    sums = read_json(folder / "checksums.json").get("files")
-    if not isinstance(sums, dict) or sorted(sums) != sorted(RESULTS):
-        raise InputError(folder / "checksums.json", "files", f"must list exactly {', '.join(RESULTS)}; train again")
-    for name in RESULTS:
-        check_file(folder / name, LARGEST_FILE)
-        if sha256(folder / name) != sums[name]:
-            raise InputError(folder / name, "SHA-256", "differs from checksums.json: the file was changed after training; train again")
+    if isinstance(configuration, Configuration2020):
+        raise InputError(folder / MARKER, "configuration.network", f"is {configuration.network!r}, a float network to measure ours against: "
+                         "it has no int8 twin, so it is neither exported nor benchmarked; name a run of another configuration")
+    _check_sums(folder, configuration)
     shapes = float_shapes(configuration.model)
     quantised = read_arrays(folder / "quantised.npz")
     check_shapes(folder / "quantised.npz", quantised, shapes | range_shapes(configuration.model))
@@ -125,10 +140,39 @@ def read_run(folder: Path) -> Run:
     for name, value in quantised.items():
         if name.endswith(".range_log2") and abs(value) > LARGEST_RANGE_LOG2:
             raise InputError(folder / "quantised.npz", name, f"is {float(value)}, must be -{LARGEST_RANGE_LOG2} to {LARGEST_RANGE_LOG2}; train again")
+    return Run(folder, configuration, versions, quantised, float_twin, _history(folder), read_json(folder / "calibration.json"))
+
+
+def read_run2020(folder: Path) -> Run2020:
+    """As `read_run`, of the 2020 report's network; InputError where the run is of another one."""
+    folder = Path(folder)
+    configuration, versions = read_started(folder)
+    if not isinstance(configuration, Configuration2020):
+        raise InputError(folder / MARKER, "configuration.network", "is missing: no run of the 2020 report's network; train one with --config cvae2020")
+    _check_sums(folder, configuration)
+    trunk = read_arrays(folder / "trunk.npz")
+    check_shapes(folder / "trunk.npz", trunk, float_shapes(configuration.model))
+    return Run2020(folder, configuration, versions, trunk, _history(folder), read_json(folder / "calibration.json"))
+
+
+def _check_sums(folder: Path, configuration: AnyConfiguration) -> None:
+    if not (folder / "checksums.json").is_file():
+        raise InputError(folder / "checksums.json", "file", "does not exist: the run is not finished; train on with --resume")
+    sums = read_json(folder / "checksums.json").get("files")
+    results = results_of(configuration)
+    if not isinstance(sums, dict) or sorted(sums) != sorted(results):
+        raise InputError(folder / "checksums.json", "files", f"must list exactly {', '.join(results)}; train again")
+    for name in results:
+        check_file(folder / name, LARGEST_FILE)
+        if sha256(folder / name) != sums[name]:
+            raise InputError(folder / name, "SHA-256", "differs from checksums.json: the file was changed after training; train again")
+
+
+def _history(folder: Path) -> list[dict[str, Any]]:
     history = read_json(folder / "history.json").get("epochs")
     if not isinstance(history, list) or not all(isinstance(row, dict) for row in history):
         raise InputError(folder / "history.json", "epochs", "must be a list of rows; train again")
-    return Run(folder, configuration, versions, quantised, float_twin, history, read_json(folder / "calibration.json"))
+    return history
 
 
 def write_arrays(path: Path, arrays: dict[str, np.ndarray]) -> None:

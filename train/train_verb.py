@@ -13,7 +13,8 @@ from edge_runtime.files import write_file
 
 from . import run_folder
 from .checkpoint import read_checkpoint
-from .configuration import TASKS, AnyConfiguration, PixelConfiguration, read_configuration, settings_file, task_of
+from .configuration import TASKS, AnyConfiguration, PixelConfiguration, read_configuration, settings_file, settings_words, task_of
+from .configuration2020 import Configuration2020
 
 _PACKAGES = ("torch", "brevitas", "numpy", "pixie-onboard")
 
@@ -23,7 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", choices=TASKS, metavar="|".join(TASKS),
                         help="what is trained: mmia, the photometers of ASIM; minieuso, the pixels of Mini-EUSO")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run, made here")
-    parser.add_argument("--config", metavar="FILE.toml", help="settings; the words demo (default) and full name the two that come with Pixie")
+    parser.add_argument("--config", metavar="FILE.toml", help="settings; the words demo (default), full and, for mmia, cvae2020 "
+                        "(the 2020 report's network) name those that come with Pixie")
     parser.add_argument("--seed", type=_natural, help="seed of scenes, weights and noise (default: that of the settings)")
     parser.add_argument("--epochs", type=_natural, help="float epochs before the quantised ones (default: that of the settings)")
     parser.add_argument("--resume", action="store_true", help="go on where RUN was interrupted; begins it where there is none")
@@ -34,7 +36,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     folder: Path = arguments.out
     configuration = _configuration(arguments)
     if (folder / "checksums.json").is_file():
-        return _outcome(run_folder.read_run(folder))
+        return _outcome(folder, configuration)
     read_checkpoint(folder, configuration)  # at the door, before torch and the scenes
     from . import loop  # heavy: only now is torch needed
 
@@ -45,7 +47,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
     calibration = subject.calibration(configuration, folder)
     write_file(folder / "calibration.json", json.dumps(calibration, indent=1, allow_nan=False) + "\n")
     run_folder.write_checksums(folder)
-    return _outcome(run_folder.read_run(folder))
+    return _outcome(folder, configuration)
 
 
 def _subject(configuration: AnyConfiguration) -> Any:
@@ -54,6 +56,10 @@ def _subject(configuration: AnyConfiguration) -> Any:
         from .pixels import calibration as pixels
 
         return pixels
+    if isinstance(configuration, Configuration2020):
+        from . import report2020
+
+        return report2020
     from . import calibration as photometers
 
     return photometers
@@ -81,12 +87,13 @@ def _configuration(arguments: argparse.Namespace) -> AnyConfiguration:
 
 
 def _settings_file(word: str | None, task: str) -> Path | None:
-    if word in ("demo", "full") and not Path(word).exists():
+    if word is not None and word in settings_words(task) and not Path(word).exists():
         return settings_file(task, word)
     return None if word is None else Path(word)
 
 
-def _outcome(finished: run_folder.Run) -> Outcome:
+def _outcome(folder: Path, configuration: AnyConfiguration) -> Outcome:
+    finished = run_folder.read_run2020(folder) if isinstance(configuration, Configuration2020) else run_folder.read_run(folder)
     last = {row["phase"]: row for row in finished.history}
     seconds = sum(row["seconds"] for row in finished.history)
     lines = [f"{finished.folder}: trained in {seconds:.0f} s, {len(finished.history)} epochs, seed {finished.configuration.seed}"]
