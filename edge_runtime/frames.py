@@ -76,7 +76,8 @@ def stretches(path: Path, sums: npt.NDArray[np.uint32], masked: npt.NDArray[np.b
               field: str = "frame_time_unix") -> Iterator[FrameStretch]:
     """Cut frames where their times [n], seconds since 1970, leave a gap; no times, no gaps. InputError where time goes back or stands.
 
-    Frames follow each other by FRAME_TIME_NS, give or take half of it; what is longer is a gap.
+    Frames follow each other by FRAME_TIME_NS; where one lies more than half of that off its place, counted from the first of its stretch, it begins
+    another: then frames are missing, or the clock is another than it says.
     """
     if times is None:
         return iter([FrameStretch(sums, masked, None, 0)])
@@ -88,7 +89,12 @@ def stretches(path: Path, sums: npt.NDArray[np.uint32], masked: npt.NDArray[np.b
         k = int(np.argmax(steps < 0.5))
         what = "the same time as the frame before" if steps[k] == 0 else "goes back, or on by less than half a frame"
         raise InputError(path, field, f"{what} at frame {k + 1} ({times[k]:.3f} s, then {times[k + 1]:.3f} s); order the frames, each once")
-    bounds = [0, *(np.flatnonzero(steps > 1.5) + 1).tolist(), len(times)]
+    ahead = ((times - times[0]) * (1e9 / FRAME_TIME_NS) - np.arange(len(times))).tolist()  # of an even clock, in frames
+    bounds = [0]
+    for k, value in enumerate(ahead):
+        if abs(value - ahead[bounds[-1]]) > 0.5:
+            bounds.append(k)
+    bounds.append(len(times))
     return (FrameStretch(sums[first:last], masked[first:last], round(float(times[first]) * 1e9), first)
             for first, last in pairwise(bounds))
 

@@ -51,7 +51,8 @@ class Flags(NamedTuple):
 class PixelFlagger:
     """One network for any number of recordings one after the other. Not for use from several threads at once.
 
-    `frames` counts what was seen, `windows` the pixel-windows that were judged, over all recordings; `masker.counts` what was masked of the
+    `frames` counts what was seen, `windows` the pixel-windows that were judged, `gaps` and `missing` (frames) what was not there, over all recordings;
+    `masker.counts` what was masked of the
     current one, and why. Of the last frame: `masked` bool [48, 48], `input` int8 [1, 1, 2304, 48],
     `logits` int8 [2304] and `full` bool [2304], which of them count.
     """
@@ -59,6 +60,8 @@ class PixelFlagger:
     def __init__(self, settings: PixelSettings, engine: Engine) -> None:
         self.frames = 0
         self.windows = 0
+        self.gaps = 0
+        self.missing = 0
         self._next = 0  # number of the next frame in the recording
         self._settings, self._run = settings, engine.run
         lent = engine.input_buffer()
@@ -72,6 +75,9 @@ class PixelFlagger:
         start: FrameStretch | None = None
         for stretch in stretches:
             if start is None or not _goes_on(start, self._next, stretch):
+                if start is not None:
+                    self.gaps += 1
+                    self.missing += _frames_between(start, self._next, stretch)
                 yield from self._found(start, self.gap())
                 start, self._next = stretch, stretch.frame
             for sums, masked in zip(stretch.sums, stretch.masked, strict=True):
@@ -138,6 +144,14 @@ class PixelFlagger:
             utc = start.utc_start_ns
             ends = [None if utc is None else utc + (frame - start.frame) * FRAME_TIME_NS for frame in (track.frame_start, track.frame_end)]
             yield FoundTrack(ends[0], ends[1], track)
+
+
+def _frames_between(start: FrameStretch, frame: int, stretch: FrameStretch) -> int:
+    """Frames for which there was time between frame number `frame`, counted on from `start`, and `stretch`; 0 where a clock is missing."""
+    if stretch.utc_start_ns is None or start.utc_start_ns is None:
+        return 0
+    late = stretch.utc_start_ns - start.utc_start_ns - (frame - start.frame) * FRAME_TIME_NS
+    return max(0, round(late / FRAME_TIME_NS))
 
 
 def _goes_on(start: FrameStretch, frame: int, stretch: FrameStretch) -> bool:

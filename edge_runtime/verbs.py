@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,13 +79,23 @@ def _run_flag(arguments: argparse.Namespace) -> Outcome:
                     found.append(fields)
             seen = task.seen()
             inputs.append({"input": source, **seen, task.word: lines})
-            progress(f"{source}: {', '.join(f'{value} {key}' for key, value in seen.items() if isinstance(value, int))}, {lines} {task.word}")
+            progress(f"{source}: {_told(seen)}, {lines} {task.word}")
     total = sum(int(str(one[task.word])) for one in inputs)
     windows = sum(int(str(one["windows"])) for one in inputs)
-    summary = f"{total} {task.word} in {windows} windows of {len(inputs)} recordings, engine {engine.name}: {arguments.out}"
+    summary = "\n".join([f"{total} {task.word} in {windows} windows of {len(inputs)} recordings, engine {engine.name}: {arguments.out}",
+                         *(f"  {one['input']}: {_told({key: value for key, value in one.items() if key != 'input'})}" for one in inputs)])
     document = {"bundle": str(bundle.folder), "bundle_sha256": bundle.sha256, "engine": dict(engine.description), "inputs": inputs,
                 "catalogue": None if arguments.out is None else str(arguments.out), task.word: found}
     return Outcome("" if arguments.out is None else summary, document)
+
+
+def _told(seen: Mapping[str, object]) -> str:
+    """Counts in words: "3200 frames, 0 gaps, ..., masked 1200 dead"."""
+    words = [f"{value} {key}" for key, value in seen.items() if isinstance(value, int)]
+    for key, reasons in seen.items():
+        if isinstance(reasons, dict):
+            words.append(f"{key} " + (", ".join(f"{value} {reason}" for reason, value in reasons.items() if value) or "nothing"))
+    return ", ".join(words)
 
 
 def _task(bundle: "PhotometerBundle | PixelBundle") -> tuple[Callable[[str], Any], Callable[["Engine"], "_Photometers | _Pixels"]]:
@@ -133,18 +143,21 @@ class _Pixels:
         from .pixel_stream import PixelFlagger
 
         self._flagger, self._bundle = PixelFlagger(bundle.settings, engine), bundle
-        self._windows = self._frames = 0
+        self._before: dict[str, int] = {}
 
     def entries(self, stretches: Any) -> Iterator[dict[str, object]]:
         from .catalogue import track_entry
 
-        self._windows, self._frames = self._flagger.windows, self._flagger.frames
+        self._before = self._counted()
         for found in self._flagger.flag(stretches):
             yield track_entry(found, self._bundle.settings.magnitude_zero, self._bundle.sha256)
 
     def seen(self) -> dict[str, object]:
-        """What there was in the last recording; masked: pixel-frames by reason."""
-        return {"frames": self._flagger.frames - self._frames, "windows": self._flagger.windows - self._windows, "masked": dict(self._flagger.masker.counts)}
+        """What there was in the last recording; missing: frames for which there was time in its gaps; masked: pixel-frames by reason."""
+        return {**{name: value - self._before[name] for name, value in self._counted().items()}, "masked": dict(self._flagger.masker.counts)}
+
+    def _counted(self) -> dict[str, int]:
+        return {name: getattr(self._flagger, name) for name in ("frames", "windows", "gaps", "missing")}
 
 
 def _check_out(out: Path, bundle: Path, inputs: list[str]) -> None:

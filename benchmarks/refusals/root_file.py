@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from train.instruments.minieuso.root import CATHODE, COUNTS, TIME, TREE
+from train.instruments.minieuso.root import CATHODE, COUNTS, SECONDS, TIME, TREE
 
 from .damage import ANY_FILE, FileDamage, Kind, recording_cases
 from .frames_npz import flat_fielded, one_nan, one_value, repeated
@@ -147,7 +147,7 @@ DAMAGES: dict[str, dict[str, FileDamage]] = {
         "counts that begin behind the last frame": _in_header(COUNTS, (0, 1), (2, 1)),  # the first entry of the first and of the next basket
     },
     TIME: {
-        "no time": _without(TIME),
+        "no time": _changed(lambda branches: {key: array for key, array in branches.items() if key not in (TIME, SECONDS)}),
         "time going back": _with(TIME, lambda times: times[::-1]),
         "one time twice": _with(TIME, repeated),
         "a time that is NaN": _with(TIME, one_nan),
@@ -156,6 +156,7 @@ DAMAGES: dict[str, dict[str, FileDamage]] = {
         "time that is integers": _with(TIME, lambda times: times.astype(np.int64)),
         "times that begin behind the last frame": _in_header(TIME, (0, 1), (2, 1)),
     },
+    SECONDS: {"whole seconds alone": _without(TIME)},
     CATHODE: {
         "cathodes of four units": _with(CATHODE, lambda status: status[:, :4]),
         "cathodes that are float": _with(CATHODE, lambda status: status.astype(np.float32)),

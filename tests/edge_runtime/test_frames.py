@@ -46,6 +46,17 @@ def test_a_gap_in_time_begins_another_stretch(tmp_path):
     assert [(len(one.sums), one.frame, one.utc_start_ns) for one in found] == [(n, f, round(times[f] * 1e9)) for n, f in ((2, 0), (2, 2), (1, 4))]
 
 
+@pytest.mark.parametrize(("period", "longest"), [(1.0, 64), (1.005, 64), (1.03, 17), (0.97, 17), (1.24, 3), (0.76, 3)])
+def test_a_clock_of_another_period_is_cut_before_it_is_half_a_frame_off(tmp_path, period, longest):
+    times = 1_577_763_286 + np.arange(64) * period * 0.04096
+    found = list(read_npz_frames(saved(tmp_path / "a.npz", sums=np.zeros((64, PIXELS, PIXELS), np.uint32), frame_time_unix=times)))
+    lengths = [len(one.sums) for one in found]
+    assert max(lengths) == longest and sum(lengths) == 64
+    for one in found:
+        drift = (times[one.frame:one.frame + len(one.sums)] - times[one.frame]) / 0.04096 - np.arange(len(one.sums))
+        assert one.utc_start_ns == round(times[one.frame] * 1e9) and np.abs(drift).max() <= 0.5 + 1e-6
+
+
 @given(arrays(np.uint32, (2, PIXELS, PIXELS), elements=st.integers(0, 256 * FRAME_GTU - 1)), st.sampled_from([np.float32, np.float64]))
 @settings(max_examples=30, deadline=None)
 def test_means_of_whole_counts_give_them_back(sums, dtype):

@@ -95,6 +95,16 @@ def test_frames_that_are_missing_begin_everything_anew(bundle, engine):
     assert found[:2] == (None, None) and found.track[:3] == last.track[:3]
 
 
+def test_gaps_and_the_frames_that_are_missing_in_them_are_counted(bundle, engine):
+    sums = scene(60, 1)
+    flagger = PixelFlagger(bundle.settings, engine)
+    a, b, c = cut(sums, [20, 40])
+    list(flagger.flag([a, later(b, 7 * FRAME_TIME_NS + 1000), later(c, 7 * FRAME_TIME_NS)]))  # the last goes on
+    assert (flagger.gaps, flagger.missing) == (1, 7)
+    list(flagger.flag([a, FrameStretch(b.sums, b.masked, None, b.frame), later(c, -3 * FRAME_TIME_NS)]))  # no clock; and a clock that went back
+    assert (flagger.gaps, flagger.missing) == (3, 7)
+
+
 def test_recordings_do_not_know_of_each_other(bundle, engine, sums):
     flagger = PixelFlagger(bundle.settings, engine)
     first, second = list(flagger.flag(cut(sums[:80]))), list(flagger.flag(cut(sums[80:])))
@@ -161,7 +171,10 @@ def test_flag_makes_a_catalogue_of_a_recording(bundle, engine, sums, tmp_path, c
     out = tmp_path / "tracks.jsonl"
     arguments = ("flag", bundle.folder, tmp_path / "a.npz", tmp_path / "quiet.npz", "--engine", "reference", "--out", out)
     assert pixie(*arguments) == 0
-    assert capsys.readouterr().out == f"1 tracks in {(FRAMES - 47) * 2301 + 13 * 2304} windows of 2 recordings, engine reference: {out}\n"
+    said = [f"1 tracks in {(FRAMES - 47) * 2301 + 13 * 2304} windows of 2 recordings, engine reference: {out}",
+            f"  {tmp_path / 'a.npz'}: {FRAMES} frames, {(FRAMES - 47) * 2301} windows, 0 gaps, 0 missing, 1 tracks, masked {3 * FRAMES} file",
+            f"  {tmp_path / 'quiet.npz'}: 60 frames, {13 * 2304} windows, 0 gaps, 0 missing, 0 tracks, masked nothing"]
+    assert capsys.readouterr().out.splitlines() == said
     [found] = flag(bundle, engine, cut(sums))
     [row] = [json.loads(text) for text in out.read_text().splitlines()]
     assert list(row) == ["utc_start", "utc_end", "frames", "pixels", "speed_km_s", "direction_deg", "magnitude", "score", "bundle_sha256"]
@@ -170,9 +183,10 @@ def test_flag_makes_a_catalogue_of_a_recording(bundle, engine, sums, tmp_path, c
     assert pixie(*arguments, "--json") == 0
     told = json.loads(capsys.readouterr().out)
     assert told["tracks"] == [row] and told["inputs"] == [
-        {"input": str(tmp_path / "a.npz"), "frames": FRAMES, "windows": (FRAMES - 47) * 2301, "masked": {"file": 3 * FRAMES, "dead": 0, "voltage": 0, "row": 0},
-         "tracks": 1},
-        {"input": str(tmp_path / "quiet.npz"), "frames": 60, "windows": 13 * 2304, "masked": {"file": 0, "dead": 0, "voltage": 0, "row": 0}, "tracks": 0}]
+        {"input": str(tmp_path / "a.npz"), "frames": FRAMES, "windows": (FRAMES - 47) * 2301, "gaps": 0, "missing": 0,
+         "masked": {"file": 3 * FRAMES, "dead": 0, "voltage": 0, "row": 0}, "tracks": 1},
+        {"input": str(tmp_path / "quiet.npz"), "frames": 60, "windows": 13 * 2304, "gaps": 0, "missing": 0,
+         "masked": {"file": 0, "dead": 0, "voltage": 0, "row": 0}, "tracks": 0}]
 
 
 def test_flag_refuses_frames_that_are_none_and_writes_nothing(bundle, tmp_path, capsys):

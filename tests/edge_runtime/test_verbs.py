@@ -87,7 +87,8 @@ def test_verify_refuses_a_changed_file(bundle, tmp_path, capsys, name):
 def test_flag_writes_a_catalogue(bundle, recording, tmp_path, capsys):
     out = tmp_path / "catalogue.jsonl"
     assert pixie("flag", bundle, recording, "--engine", "reference", "--out", out) == 0
-    assert capsys.readouterr().out == f"2 candidates in 20 windows of 1 recordings, engine reference: {out}\n"
+    assert capsys.readouterr().out.splitlines() == [f"2 candidates in 20 windows of 1 recordings, engine reference: {out}",
+                                                    f"  {recording}: 20000 samples, 20 windows, 2 candidates"]
     rows = [json.loads(line) for line in out.read_text().splitlines()]
     assert [(row["class"], row["sample_start"], row["utc_start"]) for row in rows] == [
         ("lightning", 0, "2019-12-31T03:34:46.000000Z"), ("lightning", 8320, "2019-12-31T03:34:46.083200Z")]

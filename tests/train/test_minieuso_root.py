@@ -10,7 +10,7 @@ import uproot
 from edge_runtime.counts import read_counts
 from edge_runtime.errors import InputError
 from train.instruments.minieuso import read_root
-from train.instruments.minieuso.root import CATHODE, COUNTS, TIME, TREE, write_root
+from train.instruments.minieuso.root import CATHODE, COUNTS, SECONDS, TIME, TREE, write_root
 from train.instruments.minieuso.scene import FILE_FRAMES, Scene
 
 N = 6
@@ -54,6 +54,25 @@ def test_a_changed_cathode_masks_its_unit_in_that_frame(tmp_path):
     assert stretch.masked.sum(axis=(1, 2)).tolist() == [0, 0, 256, 0, 256, 0] and stretch.masked[2, 16:32, 32:48].all()
 
 
+def test_time_is_taken_from_where_it_has_fractions(tmp_path):
+    whole = TIMES.astype(np.uint32)  # as Level 1 writes them
+    for branches in ({SECONDS: whole}, {TIME: None, SECONDS: TIMES}):
+        [stretch] = read_root(written(tmp_path / "a.root", **branches))
+        assert stretch.utc_start_ns == 1_577_763_286_000_000_000 and len(stretch.sums) == N
+
+
+def test_the_tubes_that_level_1_halves_are_counts_again(tmp_path):
+    halved, tubes = means(), ((slice(40, 48), slice(32, 40)), (slice(8, 16), slice(8, 16)))
+    for row, column in tubes:
+        halved[..., row, column] /= 2
+    [stretch] = read_root(written(tmp_path / "a.root", **{COUNTS: halved}))
+    assert np.array_equal(stretch.sums, np.rint(means().astype(np.float64) * 16_384)[:, 0, 0])
+    halved = means()
+    halved[..., 0:8, 0:8] /= 2  # another tube: something else was divided out
+    with pytest.raises(InputError, match="whole number"):
+        read_root(written(tmp_path / "b.root", **{COUNTS: halved}))
+
+
 def changed(value):
     found = means()
     found[4, 0, 0, 7, 9] = value
@@ -66,7 +85,9 @@ def changed(value):
     ({COUNTS: means().astype(np.int32)}, COUNTS, "float"), ({COUNTS: changed(np.nan)}, COUNTS, "frame 4, row 7, column 9"),
     ({COUNTS: changed(-1)}, COUNTS, "negative"), ({COUNTS: changed(np.inf)}, COUNTS, "finite"), ({COUNTS: changed(1000)}, COUNTS, "255"),
     ({COUNTS: changed(0.65002)}, COUNTS, "whole number"), ({TIME: TIMES[::-1].copy()}, TIME, "back"), ({TIME: TIMES[[0, 1, 2, 2, 3, 4]]}, TIME, "same"),
-    ({TIME: TIMES.astype(np.float32)}, TIME, "float64"), ({TIME: np.arange(N)}, TIME, "float64"), ({TIME: TIMES * np.nan}, TIME, "1970"),
+    ({TIME: TIMES.astype(np.float32)}, TIME, "float64"), ({TIME: np.arange(N)}, TIME, "float64"),
+    ({TIME: None, SECONDS: TIMES.astype(np.uint32)}, SECONDS, "gtu_time is missing"), ({TIME: None, SECONDS: np.ones((N, 2))}, SECONDS, "one a frame"),
+    ({TIME: TIMES * np.nan}, TIME, "1970"),
     ({TIME: TIMES - 1e10}, TIME, "1970"), ({CATHODE: np.zeros((N, 4), np.int32)}, CATHODE, "12"), ({CATHODE: np.zeros((N, 12))}, CATHODE, "integers"),
 ])  # fmt: skip
 def test_what_is_wrong_is_named(tmp_path, changes, field, reason):
