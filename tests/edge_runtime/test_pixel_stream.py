@@ -98,7 +98,7 @@ def test_frames_that_are_missing_begin_everything_anew(bundle, engine):
 def test_gaps_and_the_frames_that_are_missing_in_them_are_counted(bundle, engine):
     sums = scene(60, 1)
     flagger = PixelFlagger(bundle.settings, engine)
-    a, b, c = cut(sums, [20, 40])
+    a, b, c = cut(sums, [20, 20])
     list(flagger.flag([a, later(b, 7 * FRAME_TIME_NS + 1000), later(c, 7 * FRAME_TIME_NS)]))  # the last goes on
     assert (flagger.gaps, flagger.missing) == (1, 7)
     list(flagger.flag([a, FrameStretch(b.sums, b.masked, None, b.frame), later(c, -3 * FRAME_TIME_NS)]))  # no clock; and a clock that went back
