@@ -141,7 +141,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
             watched = targets.bundle
             found.append(Step("tracks", lambda: pixel_tracks.tracks(watched, kept / "tracks", seed), 2700))
     if study is not None:
-        tables = pixel_study.study(study)  # refused now, not after an hour
+        tables = pixel_study.study(study, scale)  # refused now, not after an hour
         found += [Step("study", lambda: tables, 1), Step("simulator", lambda: pixel_study.simulator(tables, recorded), 2)]
     return found
 

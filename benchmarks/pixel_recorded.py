@@ -44,7 +44,8 @@ def recorded_meteor(bundle_folder: Path, recorded: Path, seed: int) -> Stage:
     for frame in np.maximum(np.rint(sums), 0).astype(np.uint32):
         tracks += flagger.push(frame, dead)
     tracks += flagger.gap()
-    own = [track for track in tracks if any(_CORNER <= row < _CORNER + 16 and _CORNER <= column < _CORNER + 16 for row, column in track.pixels)]
+    own = [track for track in tracks if track.frame_start < _BEFORE + length and track.frame_end > _BEFORE
+           and any(_CORNER <= row < _CORNER + 16 and _CORNER <= column < _CORNER + 16 for row, column in track.pixels)]
     told = "; ".join(f"{len(track.pixels)} pixels, {track.frame_end - track.frame_start} frames, score {track.score}" for track in own) or "no track"
     rows = [{"name": f"recorded meteor, {length} frames of {_METEOR_BIN} ms: {told}", "cells": ["recorded.meteor"]}]
     return Stage((Record("recorded.meteor", len(own), "count", "measured", on("litert"), None, 1, seed, f"{path.name}: {told}"),),

@@ -30,7 +30,10 @@ from .pixel_tables import RATES, stage
 from .results import Stage
 from .statistics import roc_curve
 
-SUBSET = 34_000  # background windows of a file on which classifiers, too slow for all of them, are judged
+SUBSET = 340_000  # background windows of a file on which classifiers, too slow for all of them, are judged
+SLOW = {"knn": 34_000, "forest": 34_000}  # and on which those are that are slower still
+NAMED = 34_000  # and of which it is told what is in them
+NOISE = 8  # windows of fresh noise for each window learned from: what the network has in each of its epochs
 SOME_WINDOWS = 30_000  # that neighbours know and each tree of a forest grows on: with all of them these two alone would take hours
 _BINS = 160  # points of a ROC curve
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # codes int8 [w, 48], counts uint32 [w, 48] -> [w]
@@ -41,6 +44,8 @@ CLASSICAL: Mapping[str, tuple[str, Callable[[int], Any], Callable[[np.ndarray, n
     "xgboost": ("XGBoost, curve and features", boosted, lambda codes, counts: both(counts)),
     "xgboost_curve": ("XGBoost, scaled curve", boosted, lambda codes, counts: scaled(counts)),
     "xgboost_codes": ("XGBoost on the network's own codes", boosted, lambda codes, counts: codes.astype(np.float32)),
+    "xgboost_noise": (f"XGBoost on the network's own codes, {NOISE} noise windows for each as the network has them",
+                      lambda seed: _WithNoise(boosted(seed), seed), lambda codes, counts: codes),
     "logistic": ("logistic regression, five features", logistic, lambda codes, counts: five_features(counts)),
 }
 _NAMES = {name: words for name, (words, *_) in CLASSICAL.items()}
@@ -152,6 +157,26 @@ def _told(classifier: Any, view: Callable[[np.ndarray, np.ndarray], np.ndarray],
 
 
 @dataclass
+class _WithNoise:
+    """A classifier of codes that learns from NOISE windows of nothing but noise for each of those it is given."""
+
+    classifier: Library
+    seed: int
+
+    def fit(self, x: np.ndarray, y: np.ndarray) -> None:
+        import torch
+
+        from train.pixels.training import noise_input
+
+        generator = torch.Generator().manual_seed(self.seed)
+        noise = np.rint(noise_input(NOISE * len(x), generator)[:, :, 0].numpy() / PixelCodes().scale).astype(np.int8)
+        self.classifier.fit(np.concatenate([x, noise]).astype(np.float32), np.concatenate([y, np.zeros(len(noise), bool)]))
+
+    def score(self, x: np.ndarray) -> np.ndarray:
+        return self.classifier.score(x.astype(np.float32))
+
+
+@dataclass
 class _Few:
     """A classifier that learns from SOME_WINDOWS of what it is given."""
 
@@ -187,32 +212,37 @@ def _networks(configuration: Any, quantised: dict[str, np.ndarray], float_twin: 
 
 
 def judged(session: int, methods: Mapping[str, Score], seed: int, effort: Effort) -> dict[str, Any]:
-    """What every method says of a session: AUC on windows rich in confusers; on background as it comes recall at false-positive rates, the ROC curve and
-    which kinds of windows are flagged. The networks see every background window, classifiers SUBSET of each file."""
+    """What every method says of a session: AUC on windows rich in confusers; on background as it comes recall at a false-positive rate of 1e-4, the ROC
+    curve and which kinds of windows are flagged. int8 sees every background window, the others so many as their `background` tells."""
     rich = pixel_windows(session, effort.test_meteors, effort.test_others, seed + 1_000)
     score = {name: method(rich.codes, rich.counts).astype(np.float64) for name, method in methods.items()}
     background, histogram, kinds = _background(session, methods, seed, effort.files)
+    kind = np.concatenate(kinds)
     found: dict[str, Any] = {"meteors": int(rich.meteor.sum()), "others": int((~rich.meteor).sum()), "windows": int(histogram.sum()),
-                             "subset": len(kinds), "kinds": np.bincount(kinds, minlength=len(KINDS)).tolist(), "methods": {}}
+                             "kinds": np.bincount(kind, minlength=len(KINDS)).tolist(), "methods": {}}
     for name, own in score.items():
-        meteor, dark = own[rich.meteor], background[name]
+        meteor, dark = own[rich.meteor], np.concatenate(background[name])
         limit = np.sort(dark)[::-1][int(RATES["1e4"] * len(dark))]
+        named = np.concatenate([one[:len(k)] for one, k in zip(background[name], kinds, strict=True)])
         fpr, recall = roc_curve(meteor, dark, _BINS)
-        found["methods"][name] = {"auc": roc_auc(meteor, own[~rich.meteor]), "auc_stream": roc_auc(meteor, dark), "recall_1e4": float((meteor > limit).mean()),
-                                  "flagged": np.bincount(kinds[dark > limit], minlength=len(KINDS)).tolist(), "fpr": fpr, "recall": recall}
+        found["methods"][name] = {"auc": roc_auc(meteor, own[~rich.meteor]), "auc_stream": roc_auc(meteor, dark), "background": len(dark),
+                                  "recall_1e4": float((meteor > limit).mean()), "flagged": np.bincount(kind[named > limit], minlength=len(KINDS)).tolist(),
+                                  "fpr": fpr, "recall": recall}
     if "int8" not in methods:
         return found
     above = histogram.sum() - np.cumsum(histogram)
-    found["operating"] = {word: int((score["int8"][rich.meteor] > int(np.argmax(above <= rate * histogram.sum())) - 128).sum()) for word, rate in RATES.items()}
-    points = np.flatnonzero(np.diff(above, prepend=histogram.sum()))
     meteor = score["int8"][rich.meteor]
-    found["int8_roc"] = {"fpr": (above[points] / histogram.sum()).tolist(), "recall": [float((meteor > code - 128).mean()) for code in points]}
+    found["operating"] = {word: int((meteor > int(np.argmax(above <= rate * histogram.sum())) - 128).sum()) for word, rate in RATES.items()}
+    points = np.flatnonzero(np.diff(above, prepend=histogram.sum()))
+    found["methods"]["int8"] |= {"background": found["windows"], "recall_1e4": found["operating"]["1e4"] / found["meteors"],
+                                 "fpr": (above[points] / histogram.sum()).tolist(), "recall": [float((meteor > code - 128).mean()) for code in points]}
     return found
 
 
-def _background(session: int, methods: Mapping[str, Score], seed: int, files: int) -> tuple[dict[str, np.ndarray], np.ndarray, np.ndarray]:
-    """Of meteor-free files: scores of all methods on a subset of the windows, codes int8 of all as counts [256], and the kind of each of the subset."""
-    parts: dict[str, list[np.ndarray]] = {name: [] for name in methods}
+def _background(session: int, methods: Mapping[str, Score], seed: int, files: int) -> tuple[dict[str, list[np.ndarray]], np.ndarray, list[np.ndarray]]:
+    """Of meteor-free files: scores of all methods on windows drawn from each, codes of int8 on all windows as counts [256], and the kinds of the first
+    NAMED drawn from each."""
+    scores: dict[str, list[np.ndarray]] = {name: [] for name in methods}
     histogram, kinds = np.zeros(256, np.int64), []
     for file in range(files):
         scene = Scene(session, FILE_FRAMES, int(np.random.SeedSequence([seed, session, 9, file]).generate_state(1)[0]), meteors=0)
@@ -229,6 +259,7 @@ def _background(session: int, methods: Mapping[str, Score], seed: int, files: in
         frames = last[:, None] + np.arange(1 - WINDOW_FRAMES, 1)
         some_codes, some_counts = codes[frames, pixel[:, None]], stretch.sums.reshape(FILE_FRAMES, -1)[frames, pixel[:, None]]
         for name, method in methods.items():
-            parts[name].append(method(some_codes, some_counts).astype(np.float64))
-        kinds.append(Noise(scene).strongest(last + 1 - LONGEST, pixel))
-    return {name: np.concatenate(one) for name, one in parts.items()}, histogram, np.concatenate(kinds)
+            n = SLOW.get(name, SUBSET)
+            scores[name].append(method(some_codes[:n], some_counts[:n]).astype(np.float64))
+        kinds.append(Noise(scene).strongest(last[:NAMED] + 1 - LONGEST, pixel[:NAMED]))
+    return scores, histogram, kinds

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import poisson
 
+from edge_runtime.errors import InputError
 from edge_runtime.frames import FRAME_GTU, PIXELS
 from train.instruments.minieuso.configuration import SESSIONS, Configuration
 from train.instruments.minieuso.constants import TUBE_PIXELS
@@ -18,16 +19,21 @@ from .results import Record, Stage
 RAW_AUC, FEATURES_AUC = 0.85, 0.93  # logistic regression on the scaled curve stays below the first, on five features it is above the second
 
 
-def study(folder: Path) -> Stage:
-    """The study's tables as records, and its two checks of the simulator: ids `study.EXPERIMENT.METHOD...`, `pixels.simulator.raw`, `.features`."""
+def study(folder: Path, scale: str) -> Stage:
+    """The study's tables as records, and its two checks of the simulator: ids `study.EXPERIMENT.METHOD...`, `pixels.simulator.raw`, `.features`.
+
+    InputError where results of `scale` "full" would rest on a study at demo scale.
+    """
     from train.pixels.study import kept_tables
 
     records: list[Record] = []
     tables: dict[str, Any] = {}
     for table in kept_tables(folder):
         name, rows = table.experiment.name, []
-        scale, seed = str(table.key["scale"]), int(str(table.key["seed"]))
-        source = f"pixie study minieuso {name} --scale {scale}; each session left out in turn, simulated"
+        own_scale, seed = str(table.key["scale"]), int(str(table.key["seed"]))
+        if (scale, own_scale) == ("full", "demo"):
+            raise InputError(folder / f"{name}.json", "scale", "is demo, too small for --scale full; run pixie study minieuso all --scale middle")
+        source = f"pixie study minieuso {name} --scale {own_scale}; each session left out in turn, simulated"
         for number, row in enumerate(table.rows()):
             stem = f"study.{name}.{number}"
             cells: list[str | None] = []

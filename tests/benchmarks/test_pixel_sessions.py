@@ -43,7 +43,7 @@ def networks(session, *rest):
 
 
 def classifiers(session, *rest):
-    return {name: value for name, value in fold(session, tuple(CLASSICAL)).items() if name not in ("operating", "int8_roc")}
+    return {name: value for name, value in fold(session, tuple(CLASSICAL)).items() if name != "operating"}
 
 
 def test_what_is_done_is_taken_up_and_the_rest_is_kept(tmp_path, monkeypatch):
@@ -95,20 +95,44 @@ def test_a_session_is_judged_on_its_own_windows(monkeypatch):
         monkeypatch.setattr(place, "FILE_FRAMES", 640)
     monkeypatch.setattr(windows, "METEORS", 120)
     monkeypatch.setattr(module, "SUBSET", 2000)
+    monkeypatch.setattr(module, "NAMED", 500)
+    monkeypatch.setattr(module, "SLOW", {"blind": 700})
 
     def middle(codes, counts):
         return np.clip(codes[:, 21:28].sum(axis=1, dtype=np.int64), -128, 127).astype(np.int8)
 
     effort = module.Effort(0, 0, 40, 100, 2, 0, 1)
     found = judged(5, {"int8": middle, "blind": lambda codes, counts: np.zeros(len(codes))}, 3, effort)
-    assert (found["meteors"], found["others"], found["subset"], sum(found["kinds"])) == (40, 100, 4000, 4000)
+    assert (found["meteors"], found["others"], sum(found["kinds"])) == (40, 100, 2 * 500)
+    assert [one["background"] for one in found["methods"].values()] == [found["windows"], 2 * 700]
     assert 2 * (640 - 47) * 2200 < found["windows"] <= 2 * (640 - 47) * 2304
     own, blind = found["methods"]["int8"], found["methods"]["blind"]
     assert own["auc_stream"] > 0.9 and 0.6 < own["auc"] < 1.0 and (blind["auc"], blind["auc_stream"], blind["recall_1e4"]) == (0.5, 0.5, 0.0)
-    assert sum(own["flagged"]) <= 1e-4 * 4000 + 1 and sum(blind["flagged"]) == 0
+    assert sum(own["flagged"]) <= 1e-4 * 4000 + 1 and own["recall_1e4"] == found["operating"]["1e4"] / 40 and sum(blind["flagged"]) == 0
     rich = windows.pixel_windows(5, 40, 100, 3 + 1_000)
     score = middle(rich.codes, rich.counts)[:40]
-    fpr, recall = (np.array(found["int8_roc"][name]) for name in ("fpr", "recall"))
+    fpr, recall = (np.array(own[name]) for name in ("fpr", "recall"))
     assert (np.diff(fpr) < 0).all() and (np.diff(recall) <= 0).all() and set(recall.tolist()) <= {float((score > code).mean()) for code in range(-128, 128)}
     for word, rate in RATES.items():
         assert found["operating"][word] / 40 == recall[np.flatnonzero(fpr <= rate)[0]]
+
+
+def test_a_classifier_with_noise_learns_that_noise_is_none(monkeypatch):
+    given = []
+
+    class Learner:
+        def fit(self, x, y):
+            given.append((x, y))
+
+        def score(self, x):
+            return x[:, 0]
+
+    rng = np.random.default_rng(1)
+    codes, meteor = rng.integers(-128, 128, (500, 48)).astype(np.int8), np.arange(500) < 50
+    learner = module._WithNoise(Learner(), 3)
+    learner.fit(codes, meteor)
+    [(x, y)] = given
+    assert x.shape == ((1 + module.NOISE) * 500, 48) and np.array_equal(x[:500], codes) and np.array_equal(y[:500], meteor) and not y[500:].any()
+    # 2 (sqrt(1 + |z|) - 1) / scale of normal z: a median of |code| at |z| = 0.6745.
+    assert np.median(np.abs(x[500:])) == round(2 * (np.sqrt(1.6745) - 1) / 0.25) and abs(x[500:].mean()) < 0.02
+    assert learner.score(codes).dtype == np.float32

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
+import train.pixels.study
 from benchmarks.environment import on
-from benchmarks.pixel_study import simulator
+from benchmarks.pixel_study import simulator, study
 from benchmarks.results import Record, Stage
+from edge_runtime.errors import InputError
 from edge_runtime.frames import FRAME_GTU
 from train.instruments.minieuso.scene import Scene
 
@@ -28,6 +30,13 @@ def supplied(folder, means: np.ndarray):
 @pytest.mark.parametrize(("raw", "features", "fail"), [(0.78, 0.94, 0), (0.86, 0.94, 1), (0.78, 0.92, 1), (0.85, 0.93, 2)])
 def test_checks_of_the_study(raw, features, fail):
     assert failed(checks(raw, features)) == fail
+
+
+def test_full_results_do_not_rest_on_a_study_at_demo_scale(tmp_path, monkeypatch):
+    table = type("Table", (), {"experiment": type("Experiment", (), {"name": "classical"}), "key": {"scale": "demo", "seed": 1}})
+    monkeypatch.setattr(train.pixels.study, "kept_tables", lambda folder: [table])
+    with pytest.raises(InputError, match="classical.json: scale: is demo"):
+        study(tmp_path, "full")
 
 
 def test_without_the_study_nothing_is_claimed():

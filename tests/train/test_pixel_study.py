@@ -82,7 +82,9 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_uninterrupted_one(easy, tmp
 
 
 @pytest.mark.parametrize(("change", "field"), [({"scale": "paper"}, "scale"), ({"seed": 2}, "seed"), ({"swapped": True}, "swapped"),
-                                               ({"schema_version": 9}, "schema_version"), ({"folds": {"x": 3}}, "folds"), ({"folds": None}, "folds")])
+                                               ({"schema_version": 9}, "schema_version"), ({"folds": {"x": 3}}, "folds"), ({"folds": None}, "folds"),
+                                               ({"folds": {"5-16-2": {"5": {"auc": "0.9", "recall_1e3": 0.1, "seconds": 1.0}}}}, "folds"),
+                                               ({"folds": {"5-16-2": {"5": {"auc": float("nan"), "recall_1e3": 0.1, "seconds": 1.0}}}}, "folds")])
 def test_folds_of_another_study_are_refused(easy, tmp_path, change, field):
     Study("demo", 1).run("pair-5-6", tmp_path)
     file = tmp_path / "pair-5-6.json"

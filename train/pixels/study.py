@@ -1,6 +1,7 @@
 """Runs an experiment session by session: each left out in turn, learned from the others, judged on the one. Resumable fold by fold."""
 
 import json
+import math
 import multiprocessing
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -193,6 +194,9 @@ def _kept(file: Path, key: Mapping[str, object]) -> dict[str, dict[str, Fold]]:
             raise InputError(file, name, f"is {document.get(name)!r}, not {value!r}: the folder holds another study; name another one with --out")
     kept: Any = document.get("folds")
     try:
-        return {name: {session: Fold(**fold) for session, fold in folds.items()} for name, folds in kept.items()}
+        found = {name: {session: Fold(**fold) for session, fold in folds.items()} for name, folds in kept.items()}
+        if not all(type(value) is float and math.isfinite(value) for folds in found.values() for fold in folds.values() for value in vars(fold).values()):
+            raise TypeError("a value is no finite number")
+        return found
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(file, "folds", f"cannot be read ({error}); delete the file, and its folds are run again") from error
