@@ -35,7 +35,7 @@ def test_checks_of_the_study(raw, features, fail):
 def test_full_results_do_not_rest_on_a_study_at_demo_scale(tmp_path, monkeypatch):
     table = type("Table", (), {"experiment": type("Experiment", (), {"name": "classical"}), "key": {"scale": "demo", "seed": 1}})
     monkeypatch.setattr(train.pixels.study, "kept_tables", lambda folder: [table])
-    with pytest.raises(InputError, match="classical.json: scale: is demo"):
+    with pytest.raises(InputError, match=r"classical\.json: scale: is demo"):
         study(tmp_path, "full")
 
 
