@@ -45,7 +45,7 @@ class Step:
     share: float
 
 
-def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int, study: Path | None = None) -> Results:
+def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int, study: Path | None = None, rival: Path | None = None) -> Results:
     """Measure everything the targets allow and write the results to `out`. InputError for a target that is nothing we measure."""
     if seed < 0:
         raise InputError("command line", "--seed", f"is {seed}, must be 0 or greater")
@@ -56,14 +56,20 @@ def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed:
         read_slices(slices)  # refused now, not after an hour
     if study is not None and task != "minieuso":
         raise InputError("command line", "--study", "says nothing of the photometers; name a run or bundle of minieuso")
+    if rival is not None:
+        if task != "mmia" or targets.run is None:
+            raise InputError("command line", "--rival", "stands beside a run of the photometers; name one")
+        from train.run_folder import read_run2020
+
+        read_run2020(rival)  # refused now, not after an hour
     if not out.parent.is_dir():
         raise InputError(out, "--out", f"cannot be written: the folder {out.parent} does not exist; make it first")
     here = environment.describe()
     kept = out.with_name(out.stem + ".stages")
-    key = _key(targets, scale, seed, slices, study) if scale == "full" else ""
+    key = _key(targets, scale, seed, slices, study, rival) if scale == "full" else ""
     with tempfile.TemporaryDirectory(prefix="pixie-bench-") as scratch:
         material = Material(targets.run, targets.bundle, scale, seed, Path(scratch))
-        to_do = steps(targets, material, slices, scale, seed) if task == "mmia" else \
+        to_do = steps(targets, material, slices, rival, scale, seed) if task == "mmia" else \
             pixel_steps(targets, study, slices, kept, Path(scratch), scale, seed)
         found, seconds = _measure(to_do, kept, key, seed)
     records = tuple(record for stage in found for record in stage.records)
@@ -146,9 +152,9 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
     return found
 
 
-def steps(targets: Targets, material: Material, slices: Path | None, scale: str, seed: int) -> list[Step]:
+def steps(targets: Targets, material: Material, slices: Path | None, rival: Path | None, scale: str, seed: int) -> list[Step]:
     """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
-    from . import board, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
+    from . import board, compression, detection, latency, memory, model_files, model_score, parity_gates, reconstruction, recorded, rival2020, sizes, streams
     from .refusals import KINDS
 
     found: list[Step] = []
@@ -173,6 +179,15 @@ def steps(targets: Targets, material: Material, slices: Path | None, scale: str,
             Step("detection", lambda: detection.detection(material), 25),
             Step("compression", lambda: compression.compression(material), 10),
         ]
+    if targets.run is not None and scale == "full":  # claims of `make full` alone
+        own = targets.run
+        found.append(Step("reconstruction", lambda: reconstruction.reconstruction(material), 60))
+        found.append(Step("model score", lambda: model_score.model_score(own, rival, scale, seed), 100))
+        if rival is not None:
+            other = rival
+            found.append(Step("2020 report", lambda: rival2020.beats_2020(material, other), 30))
+        if slices is not None:
+            found.append(Step("published slices", lambda: rival2020.published(material, slices), 2))
     found += [Step(f"latency of {path.name}", lambda path=path: model_files.model_file(path, material.scratch, scale, seed), 35)  # type: ignore[misc]
               for path in targets.models]
     return found
@@ -248,10 +263,10 @@ def _kept(file: Path, key: str) -> Stage | None:
     return stage_from_document(stage, file) if document.get("key") == key and isinstance(stage, dict) else None
 
 
-def _key(targets: Targets, scale: str, seed: int, slices: Path | None, study: Path | None) -> str:
+def _key(targets: Targets, scale: str, seed: int, slices: Path | None, study: Path | None, rival: Path | None) -> str:
     """What a kept step belongs to: the code, the targets' bytes, scale and seed."""
     digest = hashlib.sha256(f"{code_digest()} {scale} {seed} {slices}".encode())
-    for target in (targets.run, targets.bundle, study, *targets.models):
+    for target in (targets.run, targets.bundle, study, rival, *targets.models):
         files = [target] if target is not None and target.is_file() else sorted(target.rglob("*")) if target is not None else []
         for file in files:
             if file.is_file():

@@ -21,6 +21,8 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--recorded", type=Path, metavar="DIR",
                         help="folder with recorded data: mmia/, meteors/, minieuso_d3_frame/ (default: $PIXIE_RECORDED, else not supplied)")
     parser.add_argument("--study", type=Path, metavar="DIR", help="what `pixie study minieuso` left: its tables and its checks of the simulator")
+    parser.add_argument("--rival", type=Path, metavar="RUN",
+                        help="a run of the 2020 report's network (pixie train mmia --config cvae2020), to stand beside the run of the photometers")
     parser.add_argument("--seed", type=int, default=1, help="seed of scenes and resampling (default: %(default)s)")
 
 
@@ -29,7 +31,7 @@ def _bench(arguments: argparse.Namespace) -> Outcome:
     from .gates import fall_short, lines
     from .results import to_document
 
-    results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed, arguments.study)
+    results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed, arguments.study, arguments.rival)
     return Outcome(f"{lines(results.gates)}\n{len(results.records)} records in {arguments.out}", to_document(results), int(fall_short(results.gates)))
 
 

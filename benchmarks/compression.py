@@ -6,7 +6,7 @@ lies below has dropped noise, and whatever lies above has dropped light.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,12 +17,14 @@ from .environment import on, package_version
 from .material import Material
 from .results import Record, Stage
 from .statistics import scene_bootstrap
+from .transforms import WAVELET, Components, wavelet
 
 PACKET_BYTES = 21  # CCSDS space packet: 6 primary, 8 secondary with time, 5 application (model, window, count), 2 CRC-16
 WINDOWS_PER_PACKET = 16  # 166 ms of sky are lost with one packet
 BLOCK_SAMPLES, REFERENCE_BLOCKS = 64, 128  # J and reference sample interval of CCSDS 121.0-B-3
 LIGHT_LABELS = [CLASSES.index(name) for name in LIGHT]
 UNIT_DELAY = 8  # libaec's AEC_DATA_PREPROCESS: the standard's own predictor
+BEATEN = {"mean": "window_mean", "pca": "pca", "wavelet": "wavelet"}  # word of the gate cvae.beats_WORD and the way that it is about
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,11 @@ def compression(material: Material) -> Stage:
     """Every way on the test windows; of a run, whose observation model says how the decoder's output becomes counts."""
     test = material.test
     corpus = Corpus(test.counts, test.rate, np.isin(test.label, LIGHT_LABELS), test.label == CLASSES.index("quiet"), test.scene)
-    return compare(corpus, ways(corpus, material.flight[0], material.reconstruction, material.calibration_mean), material.seed)
+    latents = material.flight[0]
+    components = Components(material.learned, latents.shape[1], material.seed)
+    all_ways = ways(corpus, latents, material.reconstruction, material.calibration_mean, components)
+    compared = compare(corpus, all_ways, material.seed)
+    return Stage((*compared.records, *beats(corpus, all_ways, material.seed)), compared.figures)
 
 
 def ccsds121(window: np.ndarray, predictor: bool) -> bytes:
@@ -80,9 +86,10 @@ def error_in_sigma(believed: np.ndarray, rate: np.ndarray) -> np.ndarray:
     return np.mean(((believed - rate) / sigma) ** 2, axis=2, dtype=np.float64)
 
 
-def ways(corpus: Corpus, latents: np.ndarray, reconstruction: np.ndarray, constant: np.ndarray) -> list[Way]:
+def ways(corpus: Corpus, latents: np.ndarray, reconstruction: np.ndarray, constant: np.ndarray, components: Components) -> list[Way]:
     """Everything compared. `latents` int8 [w, k]; `reconstruction` float [w, 3, t] counts per sample from the whole model; `constant`
-    float [3], mean counts per sample of calibration windows: what one believes without any bit."""
+    float [3], mean counts per sample of calibration windows: what one believes without any bit; `components` learned from training windows."""
+    payload = latents.shape[1]
     count, samples = len(corpus.counts), corpus.counts[0].size
     counts = corpus.counts.astype(np.float32)
     # Two bytes a channel: 1/16 count up to 4095 counts; finer than the noise of the mean of 1,040 samples unless it is almost dark.
@@ -97,10 +104,37 @@ def ways(corpus: Corpus, latents: np.ndarray, reconstruction: np.ndarray, consta
         Way("ccsds121_plain", "CCSDS-121, no predictor (lossless)", lossless[False], counts, f"{coder}, no predictor"),
         Way("latents", f"{latents.shape[1]} int8 latents (denoised)", np.full(count, latents.shape[1]), reconstruction,
             "int8 posterior means, not entropy-coded; reconstruction of the int8 whole model"),
+        Way("pca", f"{payload} int8 principal components", np.full(count, payload), components.believed(corpus.counts),
+            f"scikit-learn {package_version('scikit-learn')}, learned from {components.windows:,} training windows, of 2 sqrt(n + 3/8)"),
+        Way("wavelet", f"largest {WAVELET} wavelets in {payload} bytes", np.full(count, payload), wavelet(corpus.counts, payload),
+            f"PyWavelets {package_version('PyWavelets')}, channel means and the largest coefficients above the universal threshold, of 2 sqrt(n + 3/8)"),
         Way("window_mean", "window mean (3 numbers)", np.full(count, 2 * len(CHANNELS)), flat(means, counts.shape), "mean of each channel in 1/16 count"),
         Way("constant", "0-bit constant", np.zeros(count), flat(constant[None, :, None].astype(np.float32), counts.shape),
             "mean of each channel over the calibration windows; nothing is sent"),
     ]
+
+
+def beats(corpus: Corpus, all_ways: list[Way], seed: int) -> list[Record]:
+    """`cvae.beats_*`: rms error of the int8 whole model less that of each rival, signal windows, by channel; the gate is the worst channel's."""
+    way = {one.id: one for one in all_ways}
+    ours, records = error_in_sigma(way["latents"].believed, corpus.rate)[corpus.signal], []
+    for word, identity in BEATEN.items():
+        theirs = error_in_sigma(way[identity].believed, corpus.rate)[corpus.signal]
+        source = f"benchmarks/compression.py; rms error of the int8 whole model less that of: {way[identity].name}; signal windows, paired"
+        records += worst_channel(f"cvae.beats_{word}", ours, theirs, corpus.scene[corpus.signal], seed, source)
+    return records
+
+
+def worst_channel(identity: str, ours: np.ndarray, theirs: np.ndarray, scene: np.ndarray, seed: int, source: str) -> list[Record]:
+    """Root of the mean of `ours` less that of `theirs`, squared errors [w, 3] of the same windows: the largest under `identity`, each under its channel's."""
+    by_channel = []
+    for number, channel in enumerate(CHANNELS):
+        def difference(picks: np.ndarray, number: int = number) -> float:
+            return float(np.sqrt(ours[picks, number].mean()) - np.sqrt(theirs[picks, number].mean()))
+        by_channel.append(Record(f"{identity}.{channel}", difference(np.arange(len(ours))), "sigma", "measured", on(),
+                                 scene_bootstrap(difference, scene, seed, 200), len(ours), seed, source))
+    worst = max(by_channel, key=lambda record: float(record.value or 0))
+    return [replace(worst, id=identity, source=f"{source}; the worst channel, {worst.id.rsplit('.', 1)[1]}"), *by_channel]
 
 
 def compare(corpus: Corpus, all_ways: list[Way], seed: int) -> Stage:

@@ -20,6 +20,7 @@ GATE_FELL_SHORT = 1  # of bench, which has written its results all the same
 RECORDING_FRAMES = {"demo": 36, "full": 720}  # 3 s and one minute of instrument time
 NIGHT_FRAMES = {"demo": 3_200, "full": 32_000}  # of the focal surface: one file, ten files
 STUDY_SCALE = {"demo": "demo", "full": "middle"}
+EPOCHS_2020 = 15  # of the 2020 report's network: as many samples as ours sees in `make full`, two hours
 SESSION = 14  # of that recording: in neither list of sessions that the run learns from or is calibrated on
 PIXIE = (sys.executable, "-c", "from edge_runtime.cli import ground; ground()")
 
@@ -39,13 +40,18 @@ def stages(out: Path, scale: str, seed: int) -> list[Stage]:
     pixels = out / "pixels"
     night, pixel_run, pixel_bundle, study = pixels / "night.root", pixels / "run", pixels / "bundle", pixels / "study"
     frames, seeded = RECORDING_FRAMES[scale], ("--scale", scale, "--seed", f"{seed}")
+    run2020 = out / "run2020"
+    rival = [Stage("train 2020", ("train", "mmia", "--out", f"{run2020}", "--config", "cvae2020", "--epochs", f"{EPOCHS_2020}", "--seed", f"{seed}"),
+                   resume=("--resume",))] if scale == "full" else []
+    beside = ("--rival", f"{run2020}") if rival else ()
     return [
         Stage("simulate", ("simulate", "mmia", f"{recording}", "--frames", f"{frames}", "--seed", f"{seed}", "--scene", "mix")),
         Stage("train", ("train", "mmia", "--out", f"{run}", "--config", scale, "--seed", f"{seed}"), resume=("--resume",)),
         Stage("export", ("export", f"{run}", "--out", f"{bundle}")),
         Stage("verify", ("verify", f"{bundle}")),
         Stage("flag", ("flag", f"{bundle}", f"{recording}", "--out", f"{out / 'catalogue.jsonl'}")),
-        Stage("bench", ("bench", f"{run}", f"{bundle}", "--out", f"{results}", *seeded)),
+        *rival,
+        Stage("bench", ("bench", f"{run}", f"{bundle}", "--out", f"{results}", *beside, *seeded)),
         Stage("report", ("report", f"{results}", "--out", f"{out / 'report.html'}")),
         Stage("simulate pixels", ("simulate", "minieuso", f"{night}", "--session", f"{SESSION}", "--frames", f"{NIGHT_FRAMES[scale]}",
                                   "--seed", f"{seed}")),

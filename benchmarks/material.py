@@ -11,6 +11,7 @@ from edge_runtime.bundle import PhotometerBundle, open_photometers
 from edge_runtime.counts import FRAME_SAMPLES
 
 TEST_SCENES = {"demo": 1_000, "full": 5_000}  # four windows each
+LEARNED_SCENES = {"demo": 500, "full": 3_000}
 CALIBRATION_SCENES = 200
 FEW_CODES = 64  # windows that the latency loops go round
 
@@ -60,7 +61,16 @@ class Material:
 
     @cached_property
     def reconstruction(self) -> np.ndarray:
-        """What the ground makes of the flight latents of the test windows: expected counts per sample, float32 [w, 3, 1040], decoder on LiteRT."""
+        """What the ground makes of the flight latents of the test windows, see `decoded`."""
+        return self.decoded(self.flight[0])
+
+    def told(self, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """As `flight`, about counts uint16 [w, 3, 1040]."""
+        mean, logits = run_all(self.bundle.folder, "litert", self._input(counts))
+        return mean, logits
+
+    def decoded(self, latents: np.ndarray) -> np.ndarray:
+        """What the ground makes of latents int8 [w, k]: expected counts per sample, float32 [w, 3, 1040], decoder on LiteRT."""
         import torch
 
         from edge_runtime.graph import read_graph
@@ -75,8 +85,15 @@ class Material:
         reals = (np.arange(-128, 128) - output.zero_point) * output.scale[0]
         with torch.no_grad():
             table = np.asarray(observation.expected_counts(reals.astype(np.float32)), np.float32)
-        (codes,) = run_all(folder, "litert", self.flight[0])
+        (codes,) = run_all(folder, "litert", latents)
         return np.ascontiguousarray(table[codes[:, 0].astype(np.int16) + 128].transpose(0, 2, 1))
+
+    @cached_property
+    def learned(self) -> np.ndarray:
+        """Counts of training windows, uint16 [w, 3, 1040], for rivals that learn."""
+        from train.windows import window_set
+
+        return window_set("train", LEARNED_SCENES[self.scale], self.seed).counts
 
     @cached_property
     def calibration_mean(self) -> np.ndarray:

@@ -30,8 +30,7 @@ from .pixel_tables import RATES, stage
 from .results import Stage
 from .statistics import roc_curve
 
-SUBSET = 340_000  # background windows of a file on which classifiers, too slow for all of them, are judged
-SLOW = {"knn": 34_000, "forest": 34_000}  # and on which those are that are slower still
+SLOW = {"knn": 34_000, "forest": 34_000}  # background windows of a file on which these are judged, too slow for as many as the others see
 NAMED = 34_000  # and of which it is told what is in them
 NOISE = 8  # windows of fresh noise for each window learned from: what the network has in each of its epochs
 SOME_WINDOWS = 30_000  # that neighbours know and each tree of a forest grows on: with all of them these two alone would take hours
@@ -53,19 +52,20 @@ _NAMES = {name: words for name, (words, *_) in CLASSICAL.items()}
 
 @dataclass(frozen=True)
 class Effort:
-    """Windows of each session to learn from and to be judged on, files of background, epochs of trunk and tails."""
+    """Windows of each session to learn from and to be judged on, files of background and windows drawn from each, epochs of trunk and tails."""
 
     meteors: int
     others: int
     test_meteors: int
     test_others: int
     files: int
+    drawn: int
     trunk_epochs: int
     tail_epochs: int
 
 
-FULL = Effort(1_500, 15_000, 1_000, 10_000, 3, 10, 4)
-DEMO = replace(FULL, test_meteors=500, test_others=5_000)
+FULL = Effort(1_500, 15_000, 1_000, 10_000, 3, 340_000, 10, 4)
+DEMO = replace(FULL, test_meteors=500, test_others=5_000, drawn=34_000)
 
 
 def leave_one_out(kept: Path, seed: int, effort: Effort = FULL) -> Stage:
@@ -216,7 +216,7 @@ def judged(session: int, methods: Mapping[str, Score], seed: int, effort: Effort
     curve and which kinds of windows are flagged. int8 sees every background window, the others so many as their `background` tells."""
     rich = pixel_windows(session, effort.test_meteors, effort.test_others, seed + 1_000)
     score = {name: method(rich.codes, rich.counts).astype(np.float64) for name, method in methods.items()}
-    background, histogram, kinds = _background(session, methods, seed, effort.files)
+    background, histogram, kinds = _background(session, methods, seed, effort)
     kind = np.concatenate(kinds)
     found: dict[str, Any] = {"meteors": int(rich.meteor.sum()), "others": int((~rich.meteor).sum()), "windows": int(histogram.sum()),
                              "kinds": np.bincount(kind, minlength=len(KINDS)).tolist(), "methods": {}}
@@ -239,12 +239,12 @@ def judged(session: int, methods: Mapping[str, Score], seed: int, effort: Effort
     return found
 
 
-def _background(session: int, methods: Mapping[str, Score], seed: int, files: int) -> tuple[dict[str, list[np.ndarray]], np.ndarray, list[np.ndarray]]:
+def _background(session: int, methods: Mapping[str, Score], seed: int, effort: Effort) -> tuple[dict[str, list[np.ndarray]], np.ndarray, list[np.ndarray]]:
     """Of meteor-free files: scores of all methods on windows drawn from each, codes of int8 on all windows as counts [256], and the kinds of the first
     NAMED drawn from each."""
     scores: dict[str, list[np.ndarray]] = {name: [] for name in methods}
     histogram, kinds = np.zeros(256, np.int64), []
-    for file in range(files):
+    for file in range(effort.files):
         scene = Scene(session, FILE_FRAMES, int(np.random.SeedSequence([seed, session, 9, file]).generate_state(1)[0]), meteors=0)
         stretch = stretch_of(scene)
         codes, age = stretch_codes(PixelCodes(), stretch)
@@ -253,13 +253,13 @@ def _background(session: int, methods: Mapping[str, Score], seed: int, files: in
             logits = methods["int8"](np.ascontiguousarray(codes[k + 1 - WINDOW_FRAMES:k + 1].T), np.empty(0)).astype(np.int64)
             histogram += np.bincount(logits[full] + 128, minlength=256)
         rng = np.random.default_rng([seed, session, file])
-        last, pixel = rng.integers(LONGEST, FILE_FRAMES, 2 * SUBSET), rng.integers(0, codes.shape[1], 2 * SUBSET)
-        taken = np.flatnonzero(age[last, pixel] >= WINDOW_FRAMES)[:SUBSET]
+        last, pixel = rng.integers(LONGEST, FILE_FRAMES, 2 * effort.drawn), rng.integers(0, codes.shape[1], 2 * effort.drawn)
+        taken = np.flatnonzero(age[last, pixel] >= WINDOW_FRAMES)[:effort.drawn]
         last, pixel = last[taken], pixel[taken]
         frames = last[:, None] + np.arange(1 - WINDOW_FRAMES, 1)
         some_codes, some_counts = codes[frames, pixel[:, None]], stretch.sums.reshape(FILE_FRAMES, -1)[frames, pixel[:, None]]
         for name, method in methods.items():
-            n = SLOW.get(name, SUBSET)
+            n = SLOW.get(name, effort.drawn)
             scores[name].append(method(some_codes[:n], some_counts[:n]).astype(np.float64))
         kinds.append(Noise(scene).strongest(last[:NAMED] + 1 - LONGEST, pixel[:NAMED]))
     return scores, histogram, kinds

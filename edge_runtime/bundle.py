@@ -17,6 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -25,13 +26,12 @@ from .arrays import open_npz
 from .engines import Engine
 from .errors import InputError
 from .flagging import CLASSES, ScoreTable, Thresholds
-from .frames import FRAME_GTU, PIXELS
 from .graph import read_interface
 from .manifest import LIMIT, REMEDY, Fields, TensorSpec, check_listed, read_manifest, tensors
-from .pixel_stream import PixelSettings
-from .pixels import FOCAL_PIXELS, WINDOW_FRAMES, PixelCodes
 from .preprocess import CHANNELS, FRAME_SAMPLES, SAMPLE_TIME, WINDOW_SAMPLES, CountTables
-from .tracking import TrackRules
+
+if TYPE_CHECKING:
+    from .pixel_stream import PixelSettings
 
 TASKS = ("mmia", "minieuso")
 MANIFEST = "manifest.json"
@@ -39,7 +39,6 @@ FLOWN = ("model.tflite", "model.onnx", "graph.json", "graph.npz", "golden.npz")
 # Engines whose kernels round as the reference does: their golden codes must be equal to the last one. The others' differences are counted.
 EXACT_ENGINES = ("reference", "litert")
 _PHOTOMETER_INPUT = (1, 1, WINDOW_SAMPLES, len(CHANNELS))
-_PIXEL_INPUT, _PIXEL_OUTPUT = (1, 1, FOCAL_PIXELS, WINDOW_FRAMES), (1, 1, FOCAL_PIXELS, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +67,7 @@ class PhotometerBundle(Bundle):
 class PixelBundle(Bundle):
     """Of task "minieuso": frames of the focal surface to tracks."""
 
-    settings: PixelSettings
+    settings: "PixelSettings"
 
 
 @dataclass(frozen=True)
@@ -99,7 +98,7 @@ def open_bundle(folder: Path) -> PhotometerBundle | PixelBundle:
     if task not in TASKS:
         raise fields.wrong("task", f"is {task!r}, this runtime flies {', '.join(TASKS)}")
     inputs, outputs = tensors(fields, "inputs"), tensors(fields, "outputs")
-    made = _photometers(fields, inputs, outputs) if task == "mmia" else _pixels(fields, inputs, outputs)
+    own = _photometers(fields, inputs, outputs) if task == "mmia" else (_pixels(fields, inputs, outputs),)
     fields.table("thresholds").table("calibration")
     versions = fields.table("versions").document
     if not all(isinstance(version, str) for version in versions.values()):
@@ -107,7 +106,7 @@ def open_bundle(folder: Path) -> PhotometerBundle | PixelBundle:
     seed = fields.integer("seed", 0, 1 << 63)
     files = check_listed(folder, fields, data, FLOWN)
     common = (folder, inputs[0], outputs, files, versions, seed, hashlib.sha256(data).hexdigest())
-    return PixelBundle(*common, made) if isinstance(made, PixelSettings) else PhotometerBundle(*common, *made)
+    return PhotometerBundle(*common, *own) if len(own) == 3 else PixelBundle(*common, *own)
 
 
 def open_photometers(folder: Path) -> PhotometerBundle:
@@ -199,14 +198,19 @@ def _photometers(fields: Fields, inputs: tuple[TensorSpec, ...], outputs: tuple[
             thresholds.made(lambda: Thresholds.from_document(thresholds.document)))
 
 
-def _pixels(fields: Fields, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> PixelSettings:
-    """What only a focal surface's manifest holds."""
+def _pixels(fields: Fields, inputs: tuple[TensorSpec, ...], outputs: tuple[TensorSpec, ...]) -> "PixelSettings":
+    """What only a focal surface's manifest holds. A photometers' process need not load its modules, half a megabyte."""
+    from .frames import FRAME_GTU, PIXELS
+    from .pixel_stream import PixelSettings
+    from .pixels import FOCAL_PIXELS, WINDOW_FRAMES, PixelCodes
+    from .tracking import TrackRules
+
     preprocessing = fields.table("preprocessing")
     _check_fixed(preprocessing, {"pixels": [PIXELS, PIXELS], "frame_gtu": FRAME_GTU, "window_frames": WINDOW_FRAMES})
     codes: PixelCodes = preprocessing.made(lambda: PixelCodes.from_document(preprocessing.document))
-    _check_input(fields, inputs, _PIXEL_INPUT, codes.scale, 0)
-    if [spec.name for spec in outputs] != ["logit"] or outputs[0].shape != _PIXEL_OUTPUT:
-        raise fields.wrong("outputs", f"are {_described(outputs)}, must be logit {list(_PIXEL_OUTPUT)}")
+    _check_input(fields, inputs, (1, 1, FOCAL_PIXELS, WINDOW_FRAMES), codes.scale, 0)
+    if [spec.name for spec in outputs] != ["logit"] or outputs[0].shape != (1, 1, FOCAL_PIXELS, 1):
+        raise fields.wrong("outputs", f"are {_described(outputs)}, must be logit {[1, 1, FOCAL_PIXELS, 1]}")
     thresholds, tracks = fields.table("thresholds"), fields.table("tracks")
     rules: TrackRules = tracks.made(lambda: TrackRules.from_document(tracks.document))
     zero = tracks.document.get("magnitude_zero")

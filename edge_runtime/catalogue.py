@@ -2,15 +2,16 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
 
-from .flagging import Candidate
-from .pixel_stream import FoundTrack
-from .tracking import direction_deg, magnitude, speed_km_s
+if TYPE_CHECKING:
+    from .flagging import Candidate
+    from .pixel_stream import FoundTrack
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def entry(candidate: Candidate, bundle_sha256: str) -> dict[str, object]:
+def entry(candidate: "Candidate", bundle_sha256: str) -> dict[str, object]:
     """The fields of a catalogue line. Times in ISO 8601 to the microsecond, null without a clock; ends are the first that no longer belong to it."""
     return {
         "utc_start": utc_text(candidate.utc_start_ns),
@@ -29,9 +30,11 @@ def entry(candidate: Candidate, bundle_sha256: str) -> dict[str, object]:
     }
 
 
-def track_entry(found: FoundTrack, magnitude_zero: float, bundle_sha256: str) -> dict[str, object]:
+def track_entry(found: "FoundTrack", magnitude_zero: float, bundle_sha256: str) -> dict[str, object]:
     """The fields of a catalogue line of a track. frames: [first, end), of its pixels' brightest; pixels: [row, column] of each; the motion is that
     across the sky at 100 km altitude, its direction from +row towards +column; the absolute magnitude that of the brightest pixel-frame."""
+    from .tracking import direction_deg, magnitude, speed_km_s
+
     track = found.track
     return {
         "utc_start": utc_text(found.utc_start_ns),

@@ -89,6 +89,14 @@ def kl_as_printed(answer: Answer2020) -> torch.Tensor:
 DIVERGENCES = {"kl": kl, "as_printed": kl_as_printed}
 
 
+def trained(run: run_folder.Run2020) -> Cvae2020:
+    """The network of a finished run, in eval mode."""
+    system = System2020(run.configuration)
+    system.load_arrays(run.trunk)
+    system.eval()
+    return system.network
+
+
 def training_set(configuration: Configuration2020) -> Set2020:
     """Simulated slices to learn from."""
     data = configuration.data

@@ -31,8 +31,10 @@ class SliceSet:
     event: np.ndarray
 
 
-def slice_set(split: str, slices: int, samples: int, cut: str, seed: int, workers: int, rates: bool = False) -> SliceSet:
-    """The first `slices` slices of a split's events; same arguments, same bytes. `rate` is empty unless asked for: training needs none.
+def slice_set(split: str, slices: int, samples: int, cut: str, seed: int, workers: int, truth: bool = False) -> SliceSet:
+    """The first `slices` slices of a split's events; same arguments, same bytes.
+
+    truth: with `rate`, which is empty otherwise, and without particle hits, which it leaves out: for whatever is measured against it.
 
     cut "slices": consecutive ones of each event, and what is left behind the last is dropped, as the loader does; "padded": whole events with zeros
     behind them (or cut off) up to `samples`.
@@ -43,7 +45,7 @@ def slice_set(split: str, slices: int, samples: int, cut: str, seed: int, worker
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
         while found < slices:
             blocks = range(block, block + workers)
-            for part in pool.map(_block, repeat(split), blocks, repeat(samples), repeat(cut), repeat(seed), repeat(rates)):
+            for part in pool.map(_block, repeat(split), blocks, repeat(samples), repeat(cut), repeat(seed), repeat(truth)):
                 parts.append(part)
                 found += len(part.event)
             block += workers
@@ -61,26 +63,26 @@ def report_input(counts: np.ndarray, direction: str) -> np.ndarray:
 _FLUX = [counts_to_flux(np.arange(count_limit(channel) + 1), channel) for channel in range(3)]
 
 
-def _block(split: str, block: int, samples: int, cut: str, seed: int, rates: bool) -> SliceSet:
+def _block(split: str, block: int, samples: int, cut: str, seed: int, truth: bool) -> SliceSet:
     counts: list[np.ndarray] = []
     rate: list[np.ndarray] = []
     event: list[np.ndarray] = []
     for number in range(block * BLOCK, (block + 1) * BLOCK):
-        own = _event(split, number, seed)
+        own = _event(split, number, seed, hits=not truth)
         for values, found in ((own[0], counts), (own[1], rate)):
             found.append(_cut(values, samples, cut))
         event.append(np.full(len(counts[-1]), number, np.int32))
-    joined_rate = np.concatenate(rate) if rates else np.zeros((0, 3, samples), np.float32)
+    joined_rate = np.concatenate(rate) if truth else np.zeros((0, 3, samples), np.float32)
     return SliceSet(np.concatenate(counts), joined_rate, np.concatenate(event))
 
 
-def _event(split: str, number: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Counts uint16 and rate float32 [3, n] of a whole event."""
+def _event(split: str, number: int, seed: int, hits: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Counts uint16 and rate float32 [3, n] of a whole event, with particle hits or without."""
     rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, SPLITS.index(split), number)))
     scene = CYCLE[number % len(CYCLE)]
     regime, frames = draw_hit_regime(scene, rng, DEFAULT), draw_event_frames(rng, DEFAULT)
     pulses = Sky(rng, DEFAULT).event(draw_event_kind(scene, rng, DEFAULT), frames * FRAME_PERIOD_SAMPLES * SAMPLE_TIME)
-    exposure = expose(pulses, draw_background(frames, rng, DEFAULT), 0, frames, regime, rng, DEFAULT)
+    exposure = expose(pulses, draw_background(frames, rng, DEFAULT), 0, frames, regime if hits else "none", rng, DEFAULT)
     return exposure.counts, exposure.rate
 
 

@@ -54,8 +54,10 @@ class WindowSet:
     scene: np.ndarray  # int32 [w], number of the scene within the split: what a bootstrap draws
 
 
-def window_set(split: str, scenes: int, seed: int) -> WindowSet:
+def window_set(split: str, scenes: int, seed: int, anywhere: bool | None = None) -> WindowSet:
     """The windows of `scenes` scenes, WINDOWS_PER_SCENE each; same arguments, same bytes, and more scenes go on with the same series.
+
+    `anywhere`: cut at any sample instead of at the tiles; of itself in training alone.
 
     Splits have seed streams of their own, SeedSequence(seed, spawn_key=(split, scene)), so no split shares a scene with another. ValueError
     for an unknown split or fewer than one scene.
@@ -72,7 +74,7 @@ def window_set(split: str, scenes: int, seed: int) -> WindowSet:
     for i in range(scenes):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), i)))
         exposure, marks, regime = _frame(CYCLE[i % len(CYCLE)], rng)
-        for start in _starts(marks, split == "train", rng):
+        for start in _starts(marks, split == "train" if anywhere is None else anywhere, rng):
             cut = slice(start, start + WINDOW_SAMPLES)
             counts[w], rate[w] = exposure.counts[:, cut], exposure.rate[:, cut]
             label[w], snr[w] = _label(exposure, cut)

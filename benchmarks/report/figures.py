@@ -164,9 +164,26 @@ def reconstruction(data: Mapping[str, Any], place: int) -> Markup:
     return to_svg(figure, f"window{place}", f"{data['title']}: {peaks}; the reconstruction and the true rate are drawn over the counts.")
 
 
+def uv_curve(data: Mapping[str, Any]) -> Markup:
+    """Median correlation of UV pulses with their true rate against their height, a running mean beside it."""
+    figure = canvas(540, 430)
+    axes = figure.subplots()
+    for place, (key, name) in enumerate((("network", "int8 network"), ("smoother", "running mean"))):
+        axes.plot(data["amplitude"], data[key], **line(place), marker="o", markersize=4, label=name)
+    axes.axhline(0.9, color=GRID, linewidth=1)
+    axes.set_xscale("log")
+    axes.set_ylim(min(0.0, *data["network"], *data["smoother"]), 1.04)
+    axes.set_xlabel("height of the UV pulse, expected counts in 10 µs (logarithmic)")
+    axes.set_ylabel("median correlation with the true rate")
+    legend(axes, loc="lower right")
+    plain(axes)
+    words = ", ".join(f"{height:.1f} counts: {value:.2f}" for height, value in zip(data["amplitude"], data["network"], strict=True))
+    return to_svg(figure, "uv_curve", f"Correlation of reconstructed UV pulses with their true rate against their height: {words}.")
+
+
 def draw(figures: Mapping[str, Any]) -> dict[str, Markup]:
     """All figures that there are data for, by name; the windows are window0, window1, ... KeyError, TypeError, ValueError name the entry in a note."""
-    makers = {"latency": latency, "roc": roc, "confusion": confusion, "efficiency": efficiency, "latents": latents}
+    makers = {"latency": latency, "roc": roc, "confusion": confusion, "efficiency": efficiency, "latents": latents, "uv_curve": uv_curve}
     with style():
         drawn = {name: named(name, maker, figures[name]) for name, maker in makers.items() if name in figures}
         for place, window in enumerate(figures.get("windows", [])):

@@ -22,7 +22,7 @@ def record(name, value, unit, spread=None, n=1000):
 
 def made_up_results(network_auc: float = 0.9991) -> Results:
     rng = np.random.default_rng(1)
-    records = [record(claim.id, claim.bound if claim.op != "<" else 0.1, "count", (0.0, 1.0) if claim.low else None)
+    records = [record(claim.id, claim.bound if claim.op != "<" else claim.bound - 0.4, "count", (0.0, 1.0) if claim.low else None)
                for claim in CLAIMS if not claim.supplied]
     records += [record("detection.auc_quiet", network_auc, "AUC", (network_auc - 0.0008, 0.9997)), record("detection.auc_hits", 0.9952, "AUC"),
                 record("detection.auc_noise", 0.9973, "AUC", (0.9961, 0.9985)), record("detection.macro_f1", 0.913, "F1", (0.90, 0.925)),
@@ -68,6 +68,7 @@ def made_up_results(network_auc: float = 0.9991) -> Results:
                        "low": (share - 0.04).clip(0).tolist(), "high": (share + 0.04).clip(max=1).tolist()}]},
         "latents": {"classes": CLASSES, "label": labels.tolist(), "explained": [0.52, 0.21],
                     "points": (rng.normal(0, 1, (700, 2)) + 3 * np.stack([np.cos(labels), np.sin(labels)], 1)).round(2).tolist()},
+        "uv_curve": {"amplitude": [2.8, 8.4, 28.0, 110.0], "n": [9, 40, 50, 12], "network": [0.31, 0.82, 0.95, 0.98], "smoother": [0.35, 0.71, 0.9, 0.97]},
         "windows": windows, "rival_names": {"boxcar_clipped": "boxcar 32, clipped", "peak": "frame peak"}, "notes": ["Nothing here was measured."],
         "tables": {
             "rivals": {"columns": ["score", "signal / quiet, AUC", "signal / hits, AUC", "macro F1"], "note": "Always-noise scores 0.5.", "rows": [

@@ -6,6 +6,7 @@ from hypothesis.extra.numpy import arrays
 
 from benchmarks import compression
 from benchmarks.compression import PACKET_BYTES, WINDOWS_PER_PACKET, Corpus, Way
+from benchmarks.transforms import Components
 
 
 @given(arrays(np.uint16, st.tuples(st.just(3), st.integers(1, 300))), st.booleans())
@@ -53,9 +54,10 @@ def test_counts_are_one_sigma_from_the_true_rate_and_the_true_rate_none():
 def test_every_way_is_there_with_error_beside_its_bits():
     corpus = made_up()
     latents = np.zeros((len(corpus.counts), 16), np.int8)
-    stage = compression.compare(corpus, compression.ways(corpus, latents, corpus.rate, np.array([4.0, 4.0, 4.0])), seed=1)
+    components = Components(corpus.counts, 4, 1)
+    stage = compression.compare(corpus, compression.ways(corpus, latents, corpus.rate, np.array([4.0, 4.0, 4.0]), components), seed=1)
     value = {record.id: record.value for record in stage.records}
-    for way in ("counts", "ccsds121", "ccsds121_plain", "latents", "window_mean", "constant"):
+    for way in ("counts", "ccsds121", "ccsds121_plain", "latents", "pca", "wavelet", "window_mean", "constant"):
         assert {f"compression.{way}.{kind}.error_{channel}" for kind in ("signal", "quiet") for channel in ("337", "uv", "777")} <= value.keys()
     assert value["compression.latents.signal.error_337"] == 0
     assert value["compression.constant.bits_per_sample"] == 0

@@ -94,14 +94,13 @@ def test_a_session_is_judged_on_its_own_windows(monkeypatch):
     for place in (windows, truth, module):
         monkeypatch.setattr(place, "FILE_FRAMES", 640)
     monkeypatch.setattr(windows, "METEORS", 120)
-    monkeypatch.setattr(module, "SUBSET", 2000)
     monkeypatch.setattr(module, "NAMED", 500)
     monkeypatch.setattr(module, "SLOW", {"blind": 700})
 
     def middle(codes, counts):
         return np.clip(codes[:, 21:28].sum(axis=1, dtype=np.int64), -128, 127).astype(np.int8)
 
-    effort = module.Effort(0, 0, 40, 100, 2, 0, 1)
+    effort = module.Effort(0, 0, 40, 100, 2, 2000, 0, 1)
     found = judged(5, {"int8": middle, "blind": lambda codes, counts: np.zeros(len(codes))}, 3, effort)
     assert (found["meteors"], found["others"], sum(found["kinds"])) == (40, 100, 2 * 500)
     assert [one["background"] for one in found["methods"].values()] == [found["windows"], 2 * 700]

@@ -12,7 +12,8 @@ from benchmarks.results import Record, Spread, read_results, write_results
 from edge_runtime.errors import InputError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FIGURES = ["figure-roc", "figure-confusion", "figure-efficiency", "figure-latency", "figure-latents", *(f"figure-window{place}" for place in range(5))]
+FIGURES = ["figure-roc", "figure-confusion", "figure-efficiency", "figure-latency", "figure-latents", "figure-uv_curve",
+           *(f"figure-window{place}" for place in range(5))]
 MEASURE = """<script>window.addEventListener("load", () => { for (const figure of document.querySelectorAll("figure")) {
   const box = figure.querySelector("svg").getBoundingClientRect(), paths = figure.querySelectorAll("svg path, svg use").length;
   figure.dataset.drawn = [Math.round(box.width), Math.round(box.height), paths].join(" "); }
@@ -96,7 +97,8 @@ def test_the_sections_stand_in_their_order_each_with_its_link(page):
     assert re.findall(r'<a href="#([^"]+)">', page) == sections
     assert "<title>Pixie report: MMIA photometers</title>" in page and "Mini-EUSO" not in page
     assert re.findall(r"<h3>([^<]+)</h3>", page) == ["Rivals on the same windows", "Float twin, post-training int8, label-free scores", "Streams",
-                                                     "Memory and throughput", "Files", "Recorded slices"]
+                                                     "Edges, UV, tiling", "A score for the model", "The 2020 report", "Memory and throughput",
+                                                     "Files", "Recorded slices"]
 
 
 def test_text_from_results_is_escaped(results, tmp_path):
@@ -104,7 +106,7 @@ def test_text_from_results_is_escaped(results, tmp_path):
     assert "<script>" not in page and "&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize("name", ["latency", "roc", "confusion", "efficiency", "latents"])
+@pytest.mark.parametrize("name", ["latency", "roc", "confusion", "efficiency", "latents", "uv_curve"])
 def test_malformed_data_of_a_figure_are_refused_naming_it(results, tmp_path, name):
     path = tmp_path / "results.json"
     for broken in ([], {}, {"engines": 3, "levels": "x", "counts": [["a"]], "classes": [1], "quiet": 1, "points": 2, "snr": []}):

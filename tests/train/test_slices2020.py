@@ -39,7 +39,7 @@ def test_the_input_is_flux_over_210_end_to_end_and_reversed_channel_by_channel()
 
 
 def test_the_same_arguments_give_the_same_slices_and_splits_share_none():
-    first, again = (slice_set("train", 40, 5_000, "slices", 3, 1, rates=True) for _ in range(2))
+    first, again = (slice_set("train", 40, 5_000, "slices", 3, 1, truth=True) for _ in range(2))
     assert first.counts.shape == first.rate.shape == (40, 3, 5_000) and first.counts.dtype == np.uint16
     assert np.array_equal(first.counts, again.counts) and np.array_equal(first.event, again.event)
     assert (np.diff(first.event) >= 0).all() and len(set(first.event.tolist())) > 1

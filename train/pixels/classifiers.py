@@ -61,11 +61,11 @@ def neighbours(seed: int) -> Library:
     return Library(lambda: KNeighborsClassifier(NEIGHBOURS))
 
 
-def forest(seed: int) -> Library:
+def forest(seed: int, trees: int = TREES) -> Library:
     """A random forest."""
     from sklearn.ensemble import RandomForestClassifier
 
-    return Library(lambda: RandomForestClassifier(TREES, min_samples_leaf=3, random_state=seed))
+    return Library(lambda: RandomForestClassifier(trees, min_samples_leaf=3, random_state=seed))
 
 
 def boosted(seed: int) -> Library:

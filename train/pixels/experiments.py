@@ -14,7 +14,7 @@ from edge_runtime.frames import PIXELS
 
 from ..instruments.minieuso.configuration import SESSIONS
 from ..instruments.minieuso.constants import TUBE_PIXELS
-from .classifiers import Classifier, Perceptron, boosted, forest, logistic, neighbours
+from .classifiers import TREES, Classifier, Perceptron, boosted, forest, logistic, neighbours
 from .curves import Curves
 from .features import FEATURES, five_features, scaled
 from .stacks import N, Stacks
@@ -65,10 +65,11 @@ class Scale:
     chunks: int
     frames: int
     sessions: tuple[int, ...] = tuple(SESSIONS)
+    trees: int = TREES  # of a forest
 
 
 # "paper" has the sizes that the slides print, the smaller for meteors: 1,100 meteors of 3 to 4 pixels cannot give the larger. The others keep the share.
-SCALES = {"demo": Scale(450, 4_500, 8, 120, 24, (9, 14)), "middle": Scale(4_527, 55_473, 20, 500, 100), "paper": Scale(43_896, 537_864, 30, 2_000, 150)}
+SCALES = {"demo": Scale(450, 4_500, 6, 120, 24, (9, 14), 60), "middle": Scale(4_527, 55_473, 20, 500, 100), "paper": Scale(43_896, 537_864, 30, 2_000, 150)}
 
 
 def experiments(scale: Scale) -> dict[str, Experiment]:
@@ -76,13 +77,14 @@ def experiments(scale: Scale) -> dict[str, Experiment]:
     def perceptron(*widths: int) -> Callable[[int], Classifier]:
         return partial(Perceptron, widths, scale.epochs)
 
+    trees = partial(forest, trees=scale.trees)
     curve, features, curve_and_features = of_curves(scaled), of_curves(five_features), of_curves(both)
     grid = tuple(Method(f"48-{a}-{b}-1", perceptron(48, a, b, 1), curve, 0.9638 if (a, b) == (96, 32) else None) for a, b in product(_WIDTHS, _WIDTHS))
     deeper = tuple(Method("-".join(map(str, widths)), perceptron(*widths), curve)
                    for widths in ((48, 96, 64, 32, 1), (48, 64, 64, 64, 1), (48, 96, 96, 32, 32, 1)))
     classical = tuple(
         Method(f"{name}, {seen}", make, view, slides)
-        for name, make, figures in (("k-nearest neighbours", neighbours, (0.9728, 0.960, 0.9742)), ("random forest", forest, (0.964, 0.958, None)),
+        for name, make, figures in (("k-nearest neighbours", neighbours, (0.9728, 0.960, 0.9742)), ("random forest", trees, (0.964, 0.958, None)),
                                     ("XGBoost", boosted, (0.701, 0.966, None)), ("logistic regression", logistic, (0.737, 0.956, None)))
         for seen, view, slides in zip(("scaled curve", "five features", "both"), (curve, features, curve_and_features), figures, strict=True)
     )
@@ -102,7 +104,7 @@ def experiments(scale: Scale) -> dict[str, Experiment]:
               Method("48-96-32-1 on all pixels", perceptron(48, 96, 32, 1), all_pixels, None, "chunks", "chunks", scale.sessions))
     air = tuple(Method(f"{name}, learned on {'showers' if learns == 'showers' else 'meteors'}", make, view, None, learns, "showers", scale.sessions)
                 for name, make, view in (("48-96-32-1", perceptron(48, 96, 32, 1), curve), ("k-nearest neighbours", neighbours, curve),
-                                         ("random forest, five features", forest, features), ("XGBoost, five features", boosted, features),
+                                         ("random forest, five features", trees, features), ("XGBoost, five features", boosted, features),
                                          ("logistic regression, five features", logistic, features))
                 for learns in ("curves", "showers"))
     tables = (
