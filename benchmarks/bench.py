@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from edge_runtime.cli import progress
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_json, sha256, write_file
+from train.code_digest import ALL_ROOMS, code_digest
 
 from . import environment
-from .demo import code_digest
 from .gates import claims_of, judge
 from .material import Material
 from .recorded import read_slices, recorded_folder
@@ -265,7 +265,7 @@ def _kept(file: Path, key: str) -> Stage | None:
 
 def _key(targets: Targets, scale: str, seed: int, slices: Path | None, study: Path | None, rival: Path | None) -> str:
     """What a kept step belongs to: the code, the targets' bytes, scale and seed."""
-    digest = hashlib.sha256(f"{code_digest()} {scale} {seed} {slices}".encode())
+    digest = hashlib.sha256(f"{code_digest(ALL_ROOMS)} {scale} {seed} {slices}".encode())
     for target in (targets.run, targets.bundle, study, rival, *targets.models):
         files = [target] if target is not None and target.is_file() else sorted(target.rglob("*")) if target is not None else []
         for file in files:

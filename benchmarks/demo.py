@@ -1,7 +1,6 @@
 """`pixie demo`: the whole way in one command, each stage the same command that a user would type, resumable stage by stage."""
 
 import argparse
-import hashlib
 import json
 import shlex
 import subprocess
@@ -13,8 +12,8 @@ from pathlib import Path
 from edge_runtime.cli import Outcome, Verb, progress
 from edge_runtime.errors import InputError, MissingError, PixieError
 from edge_runtime.files import read_json, write_file
+from train.code_digest import ALL_ROOMS, code_digest
 
-ROOMS = ("edge_runtime", "hw_profiles", "train", "export", "benchmarks")
 STATE = "demo.json"
 GATE_FELL_SHORT = 1  # of bench, which has written its results all the same
 RECORDING_FRAMES = {"demo": 36, "full": 720}  # 3 s and one minute of instrument time
@@ -80,7 +79,7 @@ def run(arguments: argparse.Namespace) -> Outcome:
         (out / "pixels").mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(out, "folder", f"cannot be made ({error.strerror}); name another with --out") from error
-    key = {"scale": arguments.scale, "seed": arguments.seed, "code": code_digest()}
+    key = {"scale": arguments.scale, "seed": arguments.seed, "code": code_digest(ALL_ROOMS)}
     state = _state(out / STATE, key)
     to_do = stages(out, arguments.scale, arguments.seed)
     for place, stage in enumerate(to_do, start=1):
@@ -108,17 +107,6 @@ def run(arguments: argparse.Namespace) -> Outcome:
     lines = [*(one.stdout.rstrip() + "\n" for one in gates), spent,
              f"left in {out}, and for the focal surface in {out / 'pixels'}: results.json, report.html (open it in a browser), bundle/, catalogue.jsonl"]
     return Outcome("\n".join(lines), {"out": str(out), "seconds": seconds, "gates_hold": status == 0}, status)
-
-
-def code_digest() -> str:
-    """SHA-256 over the code of all rooms: what older code left is made anew."""
-    digest = hashlib.sha256()
-    root = Path(__file__).parents[1]
-    for room in ROOMS:
-        for path in sorted((root / room).rglob("*")):
-            if path.suffix in (".py", ".toml", ".html", ".css"):
-                digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
-    return digest.hexdigest()
 
 
 def _state(path: Path, key: dict[str, object]) -> dict:

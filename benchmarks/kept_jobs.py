@@ -9,12 +9,14 @@ from typing import Any
 
 from edge_runtime.cli import progress
 from edge_runtime.files import read_json, write_file
+from train.code_digest import ALL_ROOMS, code_digest
 
 Job = tuple[str, Callable[..., Any], tuple[Any, ...]]  # its name, and what gives its answer (JSON values) of which arguments
 
 
 def run_kept(jobs: list[Job], kept: Path, key: str) -> dict[str, Any]:
-    """Answers by name: those that `kept`/NAME.json holds under `key`, the others made in two processes and kept there."""
+    """Answers by name: those that `kept`/NAME.json holds under `key` and the code of today, the others made in two processes and kept there."""
+    key = f"{key} {code_digest(ALL_ROOMS)}"
     kept.mkdir(parents=True, exist_ok=True)
     found: dict[str, Any] = {}
     for name, *_ in jobs:

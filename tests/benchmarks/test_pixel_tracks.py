@@ -1,7 +1,6 @@
 """Tracks on nights: the same frames for all methods, limits and efficiencies from rows made by hand, a long run that goes on where it was cut off."""
 
 import json
-import operator
 from dataclasses import replace
 from itertools import pairwise
 
@@ -11,7 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import pixel_tracks as module
-from benchmarks.kept_jobs import run_kept
 from benchmarks.pixel_tracks import LOWEST, MAGNITUDES, NAMES, Nights, Watch, false_scores, limiting_magnitude, meteors, tracks
 from benchmarks.statistics import wilson
 from edge_runtime import engines
@@ -89,19 +87,6 @@ def test_at_the_limit_the_efficiency_is_a_half_and_nowhere_fainter_more(efficien
     else:
         assert np.interp(limit, MAGNITUDES, efficiency) == pytest.approx(0.5, abs=1e-6) or limit == MAGNITUDES[-1]
         assert all(value < 0.5 for magnitude, value in zip(MAGNITUDES, efficiency, strict=True) if magnitude > limit)
-
-
-def test_jobs_that_are_done_are_taken_up_and_each_is_kept_as_it_is_done(tmp_path):
-    jobs = [("one", operator.add, (1, 2)), ("two", operator.truediv, (1, 0)), ("three", operator.mul, (3, 4))]
-    with pytest.raises(ZeroDivisionError):
-        run_kept(jobs, tmp_path / "kept", "key")
-    assert json.loads((tmp_path / "kept" / "one.json").read_text()) == {"key": "key", "found": 3}
-    (tmp_path / "kept" / "one.json").write_text('{"key": "key", "found": 30}')
-    (tmp_path / "kept" / "three.json").write_text('{"key": "another", "found": 120}')
-    jobs[1] = ("two", operator.truediv, (1, 4))
-    assert run_kept(jobs, tmp_path / "kept", "key") == {"one": 30, "two": 0.25, "three": 12}
-    jobs = [(name, operator.truediv, (1, 0)) for name, *_ in jobs]
-    assert run_kept(jobs, tmp_path / "kept", "key") == {"one": 30, "two": 0.25, "three": 12}
 
 
 NIGHTS = Nights(calibration=2, test=3, frames=NIGHT_FRAMES, meteor_files=4)

@@ -81,6 +81,20 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_uninterrupted_one(easy, tmp
     assert len(runs) == 2 and [row["auc"] for row in resumed.rows()] == [row["auc"] for row in whole.rows()]
 
 
+def test_folds_of_other_code_are_made_anew_and_never_reported(easy, tmp_path):
+    study = Study("demo", 1)
+    first = study.run("pair-5-6", tmp_path)
+    file = tmp_path / "pair-5-6.json"
+    assert [row["auc"] for row in module.kept_tables(tmp_path)[0].rows()] == [row["auc"] for row in first.rows()]
+    document = json.loads(file.read_text())
+    for folds in document["folds"].values():
+        folds["6"]["auc"] = 0.9999
+    file.write_text(json.dumps(document | {"code": "older"}))
+    with pytest.raises(InputError, match="code: is not today's"):
+        module.kept_tables(tmp_path)
+    assert [row["auc"] for row in study.run("pair-5-6", tmp_path).rows()] == [row["auc"] for row in first.rows()]
+
+
 @pytest.mark.parametrize(("change", "field"), [({"scale": "paper"}, "scale"), ({"seed": 2}, "seed"), ({"swapped": True}, "swapped"),
                                                ({"schema_version": 9}, "schema_version"), ({"folds": {"x": 3}}, "folds"), ({"folds": None}, "folds"),
                                                ({"folds": {"5-16-2": {"5": {"auc": "0.9", "recall_1e3": 0.1, "seconds": 1.0}}}}, "folds"),

@@ -17,6 +17,7 @@ from edge_runtime.cli import progress
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_json, write_file
 
+from ..code_digest import code_digest
 from ..evaluate import roc_auc
 from ..instruments.minieuso.configuration import SESSIONS
 from .curves import Curves, curves
@@ -25,6 +26,7 @@ from .showers import showers
 from .stacks import Stacks, chunk_stacks, frame_stacks
 
 SCHEMA_VERSION = 1
+ROOMS = ("edge_runtime", "train")  # whose code decides a fold
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,16 @@ class Study:
     def run(self, name: str, out: Path) -> "Table":
         """The table of experiment `name`; folds that `out`/NAME.json holds already are taken from there, and each new one is kept there.
 
-        InputError where that file belongs to another scale, seed or version.
+        InputError where that file belongs to another scale, seed or version. What other code left is made anew.
         """
         experiment = experiments(SCALES[self.scale])[name]
         file = out / f"{name}.json"
         key = {"schema_version": SCHEMA_VERSION, "experiment": name, "scale": self.scale, "seed": self.seed, "swapped": self.swapped}
-        table = Table(experiment, key, _kept(file, key))
+        code, kept = code_digest(ROOMS), _kept(file, key)
+        if kept and read_json(file).get("code") != code:
+            progress(f"{name}: the folds there are of other code, and made anew")
+            kept = {}
+        table = Table(experiment, {**key, "code": code}, kept)
         to_do = [(method, session) for method in experiment.methods for session in method.sessions if table.fold(method, session) is None]
         began = time.monotonic()
         for done, (method, session) in enumerate(to_do, start=1):
@@ -175,6 +181,8 @@ def kept_tables(out: Path) -> list[Table]:
         scale = document.get("scale")
         if scale not in SCALES:
             raise InputError(file, "scale", f"is {scale!r}, must be one of {', '.join(SCALES)}; run the study again")
+        if document.get("code") != code_digest(ROOMS):
+            raise InputError(file, "code", "is not today's: the folds were made by another version of Pixie; run the same study again, it makes them anew")
         key = {field: document.get(field) for field in ("schema_version", "experiment", "scale", "seed", "swapped")}
         table = Table(experiments(SCALES[scale])[name], key, _kept(file, key))
         if any(table.fold(method, session) is None for method in table.experiment.methods for session in method.sessions):

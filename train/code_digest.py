@@ -1,0 +1,17 @@
+"""What code made something that is kept: older code's answers are made anew, never passed off as today's."""
+
+import hashlib
+from pathlib import Path
+
+ALL_ROOMS = ("edge_runtime", "hw_profiles", "train", "export", "benchmarks")
+
+
+def code_digest(rooms: tuple[str, ...]) -> str:
+    """SHA-256 over the code of these rooms."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parents[1]
+    for room in rooms:
+        for path in sorted((root / room).rglob("*")):
+            if path.suffix in (".py", ".toml", ".html", ".css"):
+                digest.update(path.relative_to(root).as_posix().encode() + path.read_bytes())
+    return digest.hexdigest()
