@@ -24,6 +24,7 @@ def study(folder: Path, scale: str) -> Stage:
 
     InputError where results of `scale` "full" would rest on a study at demo scale.
     """
+    from train.pixels.experiments import SLIDES_BY_SESSION
     from train.pixels.study import kept_tables
 
     records: list[Record] = []
@@ -54,6 +55,11 @@ def study(folder: Path, scale: str) -> Stage:
                 place = on() if how == "measured" else "their recordings"
                 records.append(Record(f"{stem}.{field}", float(str(row[field])), unit, how, place, None, len(auc), seed, said))
             rows.append({"name": str(row["method"]), "cells": cells})
+            if row["method"] in SLIDES_BY_SESSION:
+                rows.append({"name": "the slides", "cells": [f"{stem}.slides.session_{session}" for session in table.sessions] + [None] * 4})
+                records += [Record(f"{stem}.slides.session_{session}", auc, "AUC", "published", "their recordings", None, 1, None,
+                                   "the slides of the study that is repeated")
+                            for session, auc in zip(table.sessions, SLIDES_BY_SESSION[str(row["method"])], strict=True)]
         tables[f"study_{name.replace('-', '_')}"] = {"title": table.experiment.title, "units": False, "rows": rows,
                                                     "columns": ["method", *map(str, table.sessions), "mean", "spread", "recall at 1e-3", "slides"]}
         if name == "classical":

@@ -9,7 +9,7 @@ from train.instruments.minieuso.configuration import SESSIONS
 from train.pixels import study as module
 from train.pixels.classifiers import Perceptron, boosted, forest, logistic, neighbours
 from train.pixels.curves import LONGEST, Curves
-from train.pixels.experiments import SCALES, Scale, all_pixels, experiments, of_curves, pixels_in_chunks
+from train.pixels.experiments import SCALES, SLIDES_BY_SESSION, Scale, all_pixels, experiments, of_curves, pixels_in_chunks
 from train.pixels.features import five_features
 from train.pixels.stacks import Stacks
 from train.pixels.study import Study
@@ -79,6 +79,12 @@ def test_an_interrupted_study_goes_on_and_ends_as_an_uninterrupted_one(easy, tmp
     monkeypatch.setattr(Study, "_fold", lambda self, *arguments: runs.append(arguments) or kept(self, *arguments))
     resumed = Study("demo", 1).run("pair-5-6", tmp_path / "b")
     assert len(runs) == 2 and [row["auc"] for row in resumed.rows()] == [row["auc"] for row in whole.rows()]
+
+
+def test_the_slides_figures_by_session_stand_under_their_methods_and_have_the_mean_they_print():
+    means = {method.name: method.slides for method in experiments(SCALES["demo"])["classical"].methods}
+    for name, aucs in SLIDES_BY_SESSION.items():
+        assert len(aucs) == len(SESSIONS) and np.mean(aucs) == pytest.approx(means[name], abs=6e-4)
 
 
 def test_folds_of_other_code_are_made_anew_and_never_reported(easy, tmp_path):

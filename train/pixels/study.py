@@ -21,7 +21,7 @@ from ..code_digest import code_digest
 from ..evaluate import roc_auc
 from ..instruments.minieuso.configuration import SESSIONS
 from .curves import Curves, curves
-from .experiments import SCALES, Experiment, Method, experiments
+from .experiments import SCALES, SLIDES_BY_SESSION, Experiment, Method, experiments
 from .showers import showers
 from .stacks import Stacks, chunk_stacks, frame_stacks
 
@@ -162,6 +162,8 @@ class Table:
             told = (f"{aucs[str(session)]:.3f}" if str(session) in aucs else f"{'-':>5}" for session in self.sessions)
             lines.append(f"{row['method']:{width}}  {'  '.join(told)}  {row['mean']:.4f}  {spread:>6}  {slides:>6}  "
                          f"{row['recall_1e3']:>14.3f}")
+            if row["method"] in SLIDES_BY_SESSION:
+                lines.append(f"{'  the slides':{width}}  {'  '.join(f'{auc:.3f}' for auc in SLIDES_BY_SESSION[str(row['method'])])}")
         return "\n".join(lines)
 
     def to_document(self) -> dict[str, object]:
