@@ -154,7 +154,22 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
 
 def steps(targets: Targets, material: Material, slices: Path | None, rival: Path | None, scale: str, seed: int) -> list[Step]:
     """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
-    from . import board, compression, detection, latency, memory, model_files, model_score, parity_gates, reconstruction, recorded, rival2020, sizes, streams
+    from . import (
+        board,
+        compression,
+        detection,
+        hard_scenes,
+        latency,
+        memory,
+        model_files,
+        model_score,
+        parity_gates,
+        reconstruction,
+        recorded,
+        rival2020,
+        sizes,
+        streams,
+    )
     from .refusals import KINDS
 
     found: list[Step] = []
@@ -182,6 +197,7 @@ def steps(targets: Targets, material: Material, slices: Path | None, rival: Path
     if targets.run is not None and scale == "full":  # claims of `make full` alone
         own = targets.run
         found.append(Step("reconstruction", lambda: reconstruction.reconstruction(material), 60))
+        found.append(Step("hard scenes", lambda: hard_scenes.hard_scenes(material), 120))
         found.append(Step("model score", lambda: model_score.model_score(own, rival, scale, seed), 100))
         if rival is not None:
             other = rival

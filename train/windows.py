@@ -77,7 +77,7 @@ def window_set(split: str, scenes: int, seed: int, anywhere: bool | None = None)
         for start in _starts(marks, split == "train" if anywhere is None else anywhere, rng):
             cut = slice(start, start + WINDOW_SAMPLES)
             counts[w], rate[w] = exposure.counts[:, cut], exposure.rate[:, cut]
-            label[w], snr[w] = _label(exposure, cut)
+            label[w], snr[w] = label_of(exposure, cut)
             regimes[w] = HIT_REGIMES.index(regime)
             w += 1
     return WindowSet(counts, rate, label, snr, regimes, np.repeat(np.arange(scenes, dtype=np.int32), WINDOWS_PER_SCENE))
@@ -153,7 +153,8 @@ def _starts(marks: list[list[int]], anywhere: bool, rng: np.random.Generator) ->
     return starts
 
 
-def _label(exposure: Exposure, cut: slice) -> tuple[int, float]:
+def label_of(exposure: Exposure, cut: slice) -> tuple[int, float]:
+    """Label and SNR of the window that `cut` takes out of an exposure, see `WindowSet`."""
     background = exposure.background[:, cut]
     by_class = {which: matched_filter_snr(excess[:, cut], background) for which, excess in exposure.excess.items()}
     snr = matched_filter_snr(exposure.rate[:, cut] - background, background) if by_class else 0.0

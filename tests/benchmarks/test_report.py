@@ -96,7 +96,8 @@ def test_the_sections_stand_in_their_order_each_with_its_link(page):
     assert re.findall(r'<section id="([^"]+)">', page) == sections
     assert re.findall(r'<a href="#([^"]+)">', page) == sections
     assert "<title>Pixie report: MMIA photometers</title>" in page and "Mini-EUSO" not in page
-    assert re.findall(r"<h3>([^<]+)</h3>", page) == ["Rivals on the same windows", "Float twin, post-training int8, label-free scores", "Streams",
+    assert re.findall(r"<h3>([^<]+)</h3>", page) == ["Rivals on the same windows", "Float twin, post-training int8, label-free scores", "Hard scenes",
+                                                     "Streams",
                                                      "Edges, UV, tiling", "A score for the model", "The 2020 report", "Memory and throughput",
                                                      "Files", "Recorded slices"]
 
