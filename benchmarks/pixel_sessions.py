@@ -33,7 +33,7 @@ from .statistics import roc_curve
 
 SLOW = {"knn": 34_000, "forest": 34_000}  # background windows of a file on which these are judged, too slow for as many as the others see
 NAMED = 34_000  # and of which it is told what is in them
-NOISE = 8  # windows of fresh noise for each window learned from: what the network has in each of its epochs
+NOISE = 3  # windows of fresh noise for each window learned from; with 8, what the network has in each of its epochs, the recall was less
 SOME_WINDOWS = 30_000  # that neighbours know and each tree of a forest grows on: with all of them these two alone would take hours
 _BINS = 160  # points of a ROC curve
 Score = Callable[[np.ndarray, np.ndarray], np.ndarray]  # codes int8 [w, 48], counts uint32 [w, 48] -> [w]
@@ -44,7 +44,7 @@ CLASSICAL: Mapping[str, tuple[str, Callable[[int], Any], Callable[[np.ndarray, n
     "xgboost": ("XGBoost, curve and features", boosted, lambda codes, counts: both(counts)),
     "xgboost_curve": ("XGBoost, scaled curve", boosted, lambda codes, counts: scaled(counts)),
     "xgboost_codes": ("XGBoost on the network's own codes", boosted, lambda codes, counts: codes.astype(np.float32)),
-    "xgboost_noise": (f"XGBoost on the network's own codes, {NOISE} noise windows for each as the network has them",
+    "xgboost_noise": (f"XGBoost on the network's own codes, {NOISE} noise windows for each",
                       lambda seed: _WithNoise(boosted(seed), seed), lambda codes, counts: codes),
     "logistic": ("logistic regression, five features", logistic, lambda codes, counts: five_features(counts)),
 }
