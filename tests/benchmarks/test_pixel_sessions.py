@@ -134,5 +134,5 @@ def test_a_classifier_with_noise_learns_that_noise_is_none(monkeypatch):
     [(x, y)] = given
     assert x.shape == ((1 + module.NOISE) * 500, 48) and np.array_equal(x[:500], codes) and np.array_equal(y[:500], meteor) and not y[500:].any()
     # 2 (sqrt(1 + |z|) - 1) / scale of normal z: a median of |code| at |z| = 0.6745.
-    assert np.median(np.abs(x[500:])) == round(2 * (np.sqrt(1.6745) - 1) / 0.25) and abs(x[500:].mean()) < 0.02
+    assert np.median(np.abs(x[500:])) == round(2 * (np.sqrt(1.6745) - 1) / 0.25) and abs(x[500:].mean()) < 0.06
     assert learner.score(codes).dtype == np.float32
