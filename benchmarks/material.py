@@ -11,7 +11,7 @@ from edge_runtime.bundle import PhotometerBundle, open_photometers
 from edge_runtime.counts import FRAME_SAMPLES
 
 TEST_SCENES = {"demo": 1_000, "full": 5_000}  # four windows each
-LEARNED_SCENES = {"demo": 500, "full": 3_000}
+LEARNED_SCENES = {"demo": 200, "full": 3_000}
 CALIBRATION_SCENES = 200
 FEW_CODES = 64  # windows that the latency loops go round
 

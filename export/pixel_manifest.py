@@ -20,16 +20,23 @@ _SESSION, _FRAMES = 12, 128  # of the golden scene
 
 
 def fields_of_run(run: "Run", graph: Graph) -> dict[str, object]:
-    """The fields of a run whose network is `graph`; InputError where its thresholds are not to be had or were fixed for other logits."""
+    """The fields of a run whose network is `graph`; InputError where its thresholds were fixed for other logits."""
+    flag, rules, magnitude_zero, calibration = thresholds_of(run)
+    logit_scale = float(graph.tensors["logit"].scale[0])
+    if calibration.get("logit_scale") != logit_scale:
+        raise InputError(run.folder / "calibration.json", "logit_scale", f"is {calibration.get('logit_scale')}, the network's is {logit_scale}: "
+                         "the thresholds were fixed for other logits; train again")
+    return pixel_fields(PixelCodes(), flag, rules, magnitude_zero, calibration)
+
+
+def thresholds_of(run: "Run") -> tuple[int, TrackRules, float, dict[str, object]]:
+    """Threshold of a pixel, rules of tracks and magnitude zero of a run's calibration.json, and where they come from. InputError where they are not
+    to be had."""
     path, found = run.folder / "calibration.json", run.calibration
     thresholds, tracks = found.get("thresholds"), found.get("tracks")
-    logit_scale = float(graph.tensors["logit"].scale[0])
     if not isinstance(thresholds, dict) or type(thresholds.get("flag")) is not int or not isinstance(tracks, dict) \
             or type(tracks.get("magnitude_zero")) is not float:
         raise InputError(path, "thresholds", "or tracks are missing or of another kind; train again")
-    if found.get("logit_scale") != logit_scale:
-        raise InputError(path, "logit_scale", f"is {found.get('logit_scale')}, the network's is {logit_scale}: the thresholds were fixed for other logits; "
-                         "train again")
     try:
         rules = TrackRules.from_document(tracks)
     except ValueError as error:
@@ -37,7 +44,7 @@ def fields_of_run(run: "Run", graph: Graph) -> dict[str, object]:
         raise InputError(path, f"tracks.{field}", f"{reason}; train again") from error
     calibration = {name: value for name, value in found.items() if name not in ("thresholds", "tracks")}
     calibration["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return pixel_fields(PixelCodes(), thresholds["flag"], rules, tracks["magnitude_zero"], calibration)
+    return thresholds["flag"], rules, tracks["magnitude_zero"], calibration
 
 
 def pixel_fields(codes: PixelCodes, flag: int, rules: TrackRules, magnitude_zero: float, calibration: dict[str, object]) -> dict[str, object]:

@@ -28,11 +28,12 @@ def write_bundle(source_run: Path, folder: Path) -> Path:
     from train.configuration import task_of
     from train.run_folder import read_run
 
+    run = read_run(Path(source_run))
+    task: ModuleType = pixel_manifest if task_of(run.configuration) == "minieuso" else photometer_manifest
+    task.thresholds_of(run)  # refused now, not after torch has come
     from .onnx_export import INPUTS, OUTPUTS, export_onnx, modules_of_run
     from .read_onnx import read_onnx
 
-    run = read_run(Path(source_run))
-    task: ModuleType = pixel_manifest if task_of(run.configuration) == "minieuso" else photometer_manifest
     with new_folder(Path(folder), marker=MANIFEST) as temporary:
         flown = None
         for name, (module, example) in modules_of_run(run).items():
