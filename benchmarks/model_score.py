@@ -21,6 +21,7 @@ from .statistics import scene_bootstrap
 
 SLICES = {"demo": 60, "full": 600}
 SCORED = SLICE_SAMPLES // WINDOW_SAMPLES * WINDOW_SAMPLES  # samples of a slice: its whole windows
+_BATCH = 256  # windows
 DRAWS = 8  # of z, for the expectation in the bound
 WIDTHS = (5, 9, 17, 33, 65, 129, 257)  # samples of the smoother, one width a channel, chosen on calibration slices
 PRIOR = 0.05  # counts that a smoother or mean has seen beforehand: else one photon in the dark would be impossible
@@ -117,17 +118,18 @@ def evidence_bound(run_folder: Path, counts: np.ndarray, seed: int) -> np.ndarra
     system.load_arrays(run.quantised)
     system.eval()
     generator = torch.Generator().manual_seed(seed)
-    windows = counts.reshape(len(counts), 3, -1, WINDOW_SAMPLES).swapaxes(1, 2)  # [k, windows, 3, 1040]
-    bounds = np.empty(windows.shape[:2])
+    windows = counts.reshape(len(counts), 3, -1, WINDOW_SAMPLES).swapaxes(1, 2).reshape(-1, 3, WINDOW_SAMPLES)
+    bounds = np.empty(len(windows))
     with torch.no_grad():
-        for k, own in enumerate(windows):
-            codes, real = network_input(np.ascontiguousarray(own), anscombe_tables()), torch.from_numpy(own.astype(np.float32))
+        for first in range(0, len(windows), _BATCH):
+            own = np.ascontiguousarray(windows[first:first + _BATCH])
+            codes, real = network_input(own, anscombe_tables()), torch.from_numpy(own.astype(np.float32))
             likelihood = np.zeros(len(own))
             for _ in range(DRAWS):
                 posterior, pre_activation = system.network(codes, torch.randn(len(own), run.configuration.model.latent, generator=generator))
                 likelihood += system.observation.log_likelihood(pre_activation, real).double().numpy() / DRAWS
-            bounds[k] = likelihood - kl(posterior).double().numpy()
-    found: np.ndarray = bounds.mean(axis=1) / (len(CHANNELS) * WINDOW_SAMPLES)
+            bounds[first:first + _BATCH] = likelihood - kl(posterior).double().numpy()
+    found: np.ndarray = bounds.reshape(len(counts), -1).mean(axis=1) / (len(CHANNELS) * WINDOW_SAMPLES)
     return found
 
 
