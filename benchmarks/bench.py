@@ -154,22 +154,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
 
 def steps(targets: Targets, material: Material, slices: Path | None, rival: Path | None, scale: str, seed: int) -> list[Step]:
     """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
-    from . import (
-        board,
-        compression,
-        detection,
-        hard_scenes,
-        latency,
-        memory,
-        model_files,
-        model_score,
-        parity_gates,
-        reconstruction,
-        recorded,
-        rival2020,
-        sizes,
-        streams,
-    )
+    from . import board, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
     from .refusals import KINDS
 
     found: list[Step] = []
@@ -194,18 +179,26 @@ def steps(targets: Targets, material: Material, slices: Path | None, rival: Path
             Step("detection", lambda: detection.detection(material), 25),
             Step("compression", lambda: compression.compression(material), 10),
         ]
-    if targets.run is not None and scale == "full":  # claims of `make full` alone
-        own = targets.run
-        found.append(Step("reconstruction", lambda: reconstruction.reconstruction(material), 60))
-        found.append(Step("hard scenes", lambda: hard_scenes.hard_scenes(material), 120))
-        found.append(Step("model score", lambda: model_score.model_score(own, rival, scale, seed), 100))
-        if rival is not None:
-            other = rival
-            found.append(Step("2020 report", lambda: rival2020.beats_2020(material, other), 30))
-        if slices is not None:
-            found.append(Step("published slices", lambda: rival2020.published(material, slices), 2))
+    if targets.run is not None and scale == "full":
+        found += full_steps(targets.run, material, slices, rival, scale, seed)
     found += [Step(f"latency of {path.name}", lambda path=path: model_files.model_file(path, material.scratch, scale, seed), 35)  # type: ignore[misc]
               for path in targets.models]
+    return found
+
+
+def full_steps(run: Path, material: Material, slices: Path | None, rival: Path | None, scale: str, seed: int) -> list[Step]:
+    """The measurements behind claims that `make full` alone makes of a run."""
+    from . import hard_scenes, model_score, reconstruction, rival2020
+
+    found = [
+        Step("reconstruction", lambda: reconstruction.reconstruction(material), 60),
+        Step("hard scenes", lambda: hard_scenes.hard_scenes(material), 120),
+        Step("model score", lambda: model_score.model_score(run, rival, scale, seed), 100),
+    ]
+    if rival is not None:
+        found.append(Step("2020 report", lambda: rival2020.beats_2020(material, rival), 30))
+    if slices is not None:
+        found.append(Step("published slices", lambda: rival2020.published(material, slices), 2))
     return found
 
 

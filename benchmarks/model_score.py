@@ -112,13 +112,14 @@ def evidence_bound(run_folder: Path, counts: np.ndarray, seed: int) -> np.ndarra
     from train.losses import kl
     from train.photometers import PhotometerSystem, network_input
     from train.run_folder import read_run
+    from train.slices2020 import windows_of
 
     run = read_run(run_folder)
     system = PhotometerSystem(run.configuration, "quantised", anscombe_tables())
     system.load_arrays(run.quantised)
     system.eval()
     generator = torch.Generator().manual_seed(seed)
-    windows = counts.reshape(len(counts), 3, -1, WINDOW_SAMPLES).swapaxes(1, 2).reshape(-1, 3, WINDOW_SAMPLES)
+    windows = windows_of(counts)
     bounds = np.empty(len(windows))
     with torch.no_grad():
         for first in range(0, len(windows), _BATCH):
@@ -142,7 +143,7 @@ def evidence_bound_2020(run_folder: Path, counts: np.ndarray, seed: int) -> np.n
 
     from train.report2020 import kl, trained
     from train.run_folder import read_run2020
-    from train.slices2020 import report_input
+    from train.slices2020 import by_channel, report_input
 
     run = read_run2020(run_folder)
     network = trained(run)
@@ -155,9 +156,7 @@ def evidence_bound_2020(run_folder: Path, counts: np.ndarray, seed: int) -> np.n
             nats = np.zeros(own.shape)
             for _ in range(DRAWS):
                 answer = network(x, torch.randn(1, run.configuration.model.latent, generator=generator))
-                alpha, beta = (values.exp().double().numpy().reshape(3, -1) for values in (answer.log_alpha, answer.log_beta))
-                if run.configuration.data.direction == "reversed":
-                    alpha, beta = alpha[:, ::-1], beta[:, ::-1]
+                alpha, beta = (by_channel(values.exp().double().numpy(), run.configuration.data.direction)[0] for values in (answer.log_alpha, answer.log_beta))
                 for channel in range(len(CHANNELS)):
                     low, high = edges[channel][own[channel]], edges[channel][own[channel] + 1]
                     share = betainc(alpha[channel], beta[channel], high) - betainc(alpha[channel], beta[channel], low)

@@ -8,6 +8,7 @@ from scipy.stats import poisson
 
 from edge_runtime.errors import InputError
 from edge_runtime.frames import FRAME_GTU, PIXELS
+from edge_runtime.masking import DEAD
 from train.instruments.minieuso.configuration import SESSIONS, Configuration
 from train.instruments.minieuso.constants import TUBE_PIXELS
 from train.instruments.minieuso.scene import Scene
@@ -16,6 +17,7 @@ from .environment import on
 from .recorded import read_supplied
 from .results import Record, Stage
 
+SLIDES = "the slides of the study that is repeated"
 RAW_AUC, FEATURES_AUC = 0.85, 0.93  # logistic regression on the scaled curve stays below the first, on five features it is above the second
 
 
@@ -24,42 +26,20 @@ def study(folder: Path, scale: str) -> Stage:
 
     InputError where results of `scale` "full" would rest on a study at demo scale.
     """
-    from train.pixels.experiments import SLIDES_BY_SESSION
     from train.pixels.study import kept_tables
 
     records: list[Record] = []
     tables: dict[str, Any] = {}
     for table in kept_tables(folder):
-        name, rows = table.experiment.name, []
-        own_scale, seed = str(table.key["scale"]), int(str(table.key["seed"]))
+        name, own_scale = table.experiment.name, str(table.key["scale"])
         if (scale, own_scale) == ("full", "demo"):
             raise InputError(folder / f"{name}.json", "scale", "is demo, too small for --scale full; run pixie study minieuso all --scale middle")
         source = f"pixie study minieuso {name} --scale {own_scale}; each session left out in turn, simulated"
+        seed, rows = int(str(table.key["seed"])), []
         for number, row in enumerate(table.rows()):
-            stem = f"study.{name}.{number}"
-            cells: list[str | None] = []
-            auc: Any = row["auc"]
-            for session in map(str, table.sessions):
-                if auc.get(session) is None:
-                    cells.append(None)
-                    continue
-                cells.append(f"{stem}.session_{session}")
-                records.append(Record(cells[-1] or "", float(auc[session]), "AUC", "measured", on(), None, 1, seed, f"{source}; {row['method']}"))
-            for field, unit, how, said in (("mean", "AUC", "measured", source), ("spread", "AUC", "measured", f"{source}; standard deviation over sessions"),
-                                           ("recall_1e3", "share", "measured", f"{source}; recall at a false-positive rate of 1e-3"),
-                                           ("slides", "AUC", "published", "the slides of the study that is repeated")):
-                if row[field] is None:
-                    cells.append(None)
-                    continue
-                cells.append(f"{stem}.{field}")
-                place = on() if how == "measured" else "their recordings"
-                records.append(Record(f"{stem}.{field}", float(str(row[field])), unit, how, place, None, len(auc), seed, said))
-            rows.append({"name": str(row["method"]), "cells": cells})
-            if row["method"] in SLIDES_BY_SESSION:
-                rows.append({"name": "the slides", "cells": [f"{stem}.slides.session_{session}" for session in table.sessions] + [None] * 4})
-                records += [Record(f"{stem}.slides.session_{session}", auc, "AUC", "published", "their recordings", None, 1, None,
-                                   "the slides of the study that is repeated")
-                            for session, auc in zip(table.sessions, SLIDES_BY_SESSION[str(row["method"])], strict=True)]
+            found, own_rows = _row(f"study.{name}.{number}", row, table.sessions, source, seed)
+            records += found
+            rows += own_rows
         tables[f"study_{name.replace('-', '_')}"] = {"title": table.experiment.title, "units": False, "rows": rows,
                                                     "columns": ["method", *map(str, table.sessions), "mean", "spread", "recall at 1e-3", "slides"]}
         if name == "classical":
@@ -68,6 +48,29 @@ def study(folder: Path, scale: str) -> Stage:
                                      ("pixels.simulator.features", "logistic regression, five features")):
                 records.append(Record(identity, mean[method], "AUC", "measured", on(), None, len(table.sessions), seed, f"{source}; {method}"))
     return Stage(tuple(records), {"tables": tables})
+
+
+def _row(stem: str, row: dict[str, Any], sessions: tuple[int, ...], source: str, seed: int) -> tuple[list[Record], list[dict[str, Any]]]:
+    """Records of one method, and its rows in the table: ours, and the slides' by session where they print them."""
+    from train.pixels.experiments import SLIDES_BY_SESSION
+
+    auc, theirs = row["auc"], "their recordings"
+    found: list[Record | None] = [
+        Record(f"{stem}.session_{session}", float(auc[str(session)]), "AUC", "measured", on(), None, 1, seed, f"{source}; {row['method']}")
+        if auc.get(str(session)) is not None else None for session in sessions]
+    for field, unit, how, said in (("mean", "AUC", "measured", source), ("spread", "AUC", "measured", f"{source}; standard deviation over sessions"),
+                                   ("recall_1e3", "share", "measured", f"{source}; recall at a false-positive rate of 1e-3"),
+                                   ("slides", "AUC", "published", SLIDES)):
+        found.append(None if row[field] is None else Record(f"{stem}.{field}", float(row[field]), unit, how, on() if how == "measured" else theirs, None,
+                                                            len(auc), seed, said))
+    rows = [{"name": str(row["method"]), "cells": [None if record is None else record.id for record in found]}]
+    records = [record for record in found if record is not None]
+    if row["method"] in SLIDES_BY_SESSION:
+        printed = [Record(f"{stem}.slides.session_{session}", value, "AUC", "published", theirs, None, 1, None, SLIDES)
+                   for session, value in zip(sessions, SLIDES_BY_SESSION[row["method"]], strict=True)]
+        records += printed
+        rows.append({"name": "the slides", "cells": [*(record.id for record in printed), None, None, None, None]})
+    return records, rows
 
 
 def simulator(checks: Stage, recorded: Path | None) -> Stage:
@@ -100,7 +103,7 @@ def simulator(checks: Stage, recorded: Path | None) -> Stage:
 
 def _looks(means: np.ndarray) -> dict[str, float]:
     """Of a frame of counts per GTU: level, relative deviation between tubes, relative deviation within them, dead pixels."""
-    live = means > np.median(means) / 50  # as the board tells dead pixels: the recorded frame was read off a picture, where 0 is nearly 0
+    live = means > DEAD * np.median(means)  # as the board tells dead pixels: the recorded frame was read off a picture, where 0 is nearly 0
     tubes = PIXELS // TUBE_PIXELS
     masked = np.where(live, means, np.nan).reshape(tubes, TUBE_PIXELS, tubes, TUBE_PIXELS)
     median = np.nanmedian(masked, axis=(1, 3))

@@ -9,9 +9,10 @@ from itertools import pairwise
 import numpy as np
 
 from edge_runtime.counts import CHANNELS, FRAME_SAMPLES, SAMPLE_TIME
-from edge_runtime.flagging import CLASSES, LIGHT
+from edge_runtime.flagging import CLASSES
 from edge_runtime.preprocess import WINDOW_SAMPLES
 
+from .compression import LIGHT_LABELS, error_in_sigma
 from .environment import on
 from .material import Material
 from .results import Record, Spread, Stage
@@ -23,9 +24,9 @@ UV, UV_PEAK = CHANNELS.index("uv"), 10.0  # expected counts of the pulse in its 
 AMPLITUDES = (2.0, 4.0, 7.0, 10.0, 20.0, 40.0, 80.0, 160.0)
 SMOOTH = 9  # samples of the running mean beside it, the width that fits UV pulses of some 100 us best
 SHIFTS = (0, 130, 260, 390, 520, 650, 780, 910)  # samples by which the tiling begins later
+SCENE_FRAMES = 40  # simulated at a time
 SHIFTED_FRAMES = {"demo": 400, "full": 6_000}
 SOURCE = "benchmarks/reconstruction.py; held-out simulated scenes, windows cut at any sample"
-LIGHTS = [CLASSES.index(name) for name in LIGHT]
 
 
 def reconstruction(material: Material) -> Stage:
@@ -34,7 +35,7 @@ def reconstruction(material: Material) -> Stage:
 
     windows = window_set("test", SCENES[material.scale], material.seed + 1, anywhere=True)
     believed = material.decoded(material.told(windows.counts)[0])
-    kinds = {"signal": np.isin(windows.label, LIGHTS), "quiet": windows.label == CLASSES.index("quiet")}
+    kinds = {"signal": np.isin(windows.label, LIGHT_LABELS), "quiet": windows.label == CLASSES.index("quiet")}
     records, rows = boundary(believed, windows.rate, kinds, windows.scene, material.seed)
     found, uv_rows, curve = ultraviolet(believed, windows.counts, windows.rate, windows.scene, material.seed)
     tiled = tiling(material)
@@ -47,9 +48,8 @@ def reconstruction(material: Material) -> Stage:
 
 def boundary(believed: np.ndarray, rate: np.ndarray, kinds: dict[str, np.ndarray], scene: np.ndarray, seed: int) -> tuple[list[Record], list[dict]]:
     """Outer over inner error of believed and rate [w, 3, t] by kind of window, bool [w]: the gate is the largest of the kinds and channels."""
-    squares = (believed - rate) ** 2 / np.maximum(rate, 1e-6)
-    outer = np.concatenate([squares[..., :EDGE], squares[..., -EDGE:]], axis=2).mean(axis=2)  # [w, 3]
-    inner = squares[..., EDGE:-EDGE].mean(axis=2)
+    first, inner, last = (error_in_sigma(believed[..., part], rate[..., part]) for part in (slice(EDGE), slice(EDGE, -EDGE), slice(-EDGE, None)))  # [w, 3]
+    outer = (first + last) / 2
     records, rows = [], []
     for kind, chosen in kinds.items():
         for number, channel in enumerate(CHANNELS):
@@ -116,15 +116,17 @@ def running_mean(counts: np.ndarray) -> np.ndarray:
 def tiling(material: Material) -> Record:
     """`cvae.boundary.tiling`: of the pulses of light in the middle of frames the share that lies in a flagged window, and how far that moves when the
     windows begin later."""
+    from train.slices2020 import windows_of
+
     flag = material.bundle.thresholds.flag
     table = material.bundle.score
     found: dict[int, list[np.ndarray]] = {shift: [] for shift in SHIFTS}
-    for counts, peaks in _frames(material.seed, SHIFTED_FRAMES[material.scale]):
+    for counts, frame, peak in _frames(material.seed, SHIFTED_FRAMES[material.scale]):
         for shift in SHIFTS:
             whole = (FRAME_SAMPLES - shift) // WINDOW_SAMPLES
-            windows = counts[:, shift:shift + whole * WINDOW_SAMPLES].reshape(3, whole, WINDOW_SAMPLES).swapaxes(0, 1)
+            windows = windows_of(counts[:, :, shift:shift + whole * WINDOW_SAMPLES])
             flagged = table.scores(material.told(np.ascontiguousarray(windows))[1])[0] > flag
-            found[shift].append(flagged[(peaks - shift) // WINDOW_SAMPLES])
+            found[shift].append(flagged[frame * whole + (peak - shift) // WINDOW_SAMPLES])
     recall = {shift: np.concatenate(parts) for shift, parts in found.items()}
     share = {shift: float(values.mean()) for shift, values in recall.items()}
     moved = max(abs(share[shift] - share[0]) for shift in SHIFTS)
@@ -135,18 +137,16 @@ def tiling(material: Material) -> Record:
                   f"{SOURCE}; recall of pulses by first sample of the tiling: {told}")
 
 
-def _frames(seed: int, number: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Frames of light, counts uint16 [3, 8320], and the samples at which light peaks, one of each window-long stretch that lies in every tiling."""
-    from train.instruments.mmia.scene import simulate
+def _frames(seed: int, number: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Scenes of 40 frames, counts uint16 [40, 3, 8320]; and where light peaks, index of the frame and sample in it [p]: one peak for each window-long
+    stretch with a signal that lies in every tiling."""
+    from train.instruments.mmia.scene import significance, simulate
+    from train.windows import SIGNAL_SNR
 
-    for k in range(number // 40):
-        scene = simulate("mix", 40, int(np.random.SeedSequence([seed, 21, k]).generate_state(1)[0]))
-        light = (scene.rate - scene.background).sum(axis=0)
-        snr = (scene.rate - scene.background) ** 2 / np.maximum(scene.rate, 1e-6)
-        for first in range(0, light.size, FRAME_SAMPLES):
-            inner = slice(first + WINDOW_SAMPLES, first + FRAME_SAMPLES - WINDOW_SAMPLES)
-            stretches = snr[:, inner].sum(axis=0).reshape(-1, WINDOW_SAMPLES)
-            bright = np.flatnonzero(np.sqrt(stretches.sum(axis=1)) >= 5)
-            peaks = WINDOW_SAMPLES * (1 + bright) + light[inner].reshape(-1, WINDOW_SAMPLES)[bright].argmax(axis=1)
-            if len(peaks):
-                yield scene.counts[:, first:first + FRAME_SAMPLES], peaks
+    for k in range(number // SCENE_FRAMES):
+        scene = simulate("mix", SCENE_FRAMES, int(np.random.SeedSequence([seed, 21, k]).generate_state(1)[0]))
+        excess = scene.rate - scene.background
+        strength, light = (values.reshape(SCENE_FRAMES, -1, WINDOW_SAMPLES)[:, 1:-1] for values in (significance(excess, scene.background), excess.sum(axis=0)))
+        frame, stretch = np.nonzero(strength.sum(axis=2) >= SIGNAL_SNR**2)
+        yield (np.ascontiguousarray(scene.counts.reshape(3, SCENE_FRAMES, FRAME_SAMPLES).swapaxes(0, 1)), frame,
+               WINDOW_SAMPLES * (1 + stretch) + light[frame, stretch].argmax(axis=1))

@@ -16,23 +16,24 @@ from .recorded import read_supplied
 from .results import Record, Stage
 
 SOURCE = "benchmarks/rival2020.py; slices of held-out simulated events without particle hits"
-SIGNAL_SNR = 5.0  # of the light above the slice's median rate, in a window
 PUBLISHED = ("bright_pulses", "uv_pulse")  # slices of which the report's reconstruction is known
 INNER = slice(SLICE_SAMPLES // 20, SLICE_SAMPLES - SLICE_SAMPLES // 20)
 
 
 def beats_2020(material: Material, rival: Path) -> Stage:
     """`cvae.beats_2020`: rms error of the int8 whole model less that of the 2020 report's network, signal windows of the same slices, worst channel."""
+    from train.instruments.mmia.scene import significance
     from train.run_folder import read_run, read_run2020
-    from train.slices2020 import slice_set
+    from train.slices2020 import slice_set, windows_of
+    from train.windows import SIGNAL_SNR
 
     assert material.run is not None  # for the type checker: asked for with a run only
     slices = slice_set("test", SLICES[material.scale], SLICE_SAMPLES, "slices", material.seed, 2, truth=True)
-    windows, rate = (_windows(values[..., :SCORED]) for values in (slices.counts, slices.rate))
-    theirs = _windows(reconstructed_2020(rival, slices.counts)[..., :SCORED])
+    windows, rate = (windows_of(values[..., :SCORED]) for values in (slices.counts, slices.rate))
+    theirs = windows_of(reconstructed_2020(rival, slices.counts)[..., :SCORED])
     ours = material.decoded(material.told(np.ascontiguousarray(windows))[0])
     dark = np.repeat(np.median(slices.rate, axis=2), SCORED // WINDOW_SAMPLES, axis=0)[:, :, None]
-    signal = np.sqrt(((rate - dark) ** 2 / np.maximum(rate, 1e-6)).sum(axis=(1, 2))) >= SIGNAL_SNR
+    signal = np.array([significance(own - sky, sky).sum() >= SIGNAL_SNR**2 for own, sky in zip(rate, dark, strict=True)])  # light above the slice's median
     event = np.repeat(slices.event, SCORED // WINDOW_SAMPLES)
     own_error, their_error = (error_in_sigma(values, rate)[signal] for values in (ours, theirs))
     records = worst_channel("cvae.beats_2020", own_error, their_error, event[signal], material.seed,
@@ -83,7 +84,7 @@ def reconstructed_2020(rival: Path, counts: np.ndarray) -> np.ndarray:
 
     from train.report2020 import trained
     from train.run_folder import read_run2020
-    from train.slices2020 import report_input
+    from train.slices2020 import by_channel, report_input
 
     run = read_run2020(rival)
     network = trained(run)
@@ -93,8 +94,7 @@ def reconstructed_2020(rival: Path, counts: np.ndarray) -> np.ndarray:
             x = torch.from_numpy(report_input(counts[first:first + 50], run.configuration.data.direction))
             answer = network(x, torch.zeros(len(x), run.configuration.model.latent))
             parts.append(torch.sigmoid(answer.log_alpha - answer.log_beta).double().numpy())  # alpha / (alpha + beta)
-    scaled = np.concatenate(parts).reshape(counts.shape)
-    return counts_of_scaled(scaled[..., ::-1] if run.configuration.data.direction == "reversed" else scaled)
+    return counts_of_scaled(by_channel(np.concatenate(parts), run.configuration.data.direction))
 
 
 def counts_of_scaled(scaled: np.ndarray) -> np.ndarray:
@@ -105,8 +105,3 @@ def counts_of_scaled(scaled: np.ndarray) -> np.ndarray:
     flux = scaled * LARGEST_FLUX
     found: np.ndarray = flux / (FLUX_PER_COUNT[:, None] + flux * (DEAD_TIME / SAMPLE_TIME)[:, None])
     return found
-
-
-def _windows(values: np.ndarray) -> np.ndarray:
-    """[k, 3, n whole windows] as [k * n, 3, 1040]."""
-    return values.reshape(len(values), 3, -1, WINDOW_SAMPLES).swapaxes(1, 2).reshape(-1, 3, WINDOW_SAMPLES)

@@ -17,7 +17,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,7 +98,7 @@ def open_bundle(folder: Path) -> PhotometerBundle | PixelBundle:
     if task not in TASKS:
         raise fields.wrong("task", f"is {task!r}, this runtime flies {', '.join(TASKS)}")
     inputs, outputs = tensors(fields, "inputs"), tensors(fields, "outputs")
-    own = _photometers(fields, inputs, outputs) if task == "mmia" else (_pixels(fields, inputs, outputs),)
+    own: tuple[Any, ...] = _photometers(fields, inputs, outputs) if task == "mmia" else (_pixels(fields, inputs, outputs),)
     fields.table("thresholds").table("calibration")
     versions = fields.table("versions").document
     if not all(isinstance(version, str) for version in versions.values()):
@@ -106,7 +106,7 @@ def open_bundle(folder: Path) -> PhotometerBundle | PixelBundle:
     seed = fields.integer("seed", 0, 1 << 63)
     files = check_listed(folder, fields, data, FLOWN)
     common = (folder, inputs[0], outputs, files, versions, seed, hashlib.sha256(data).hexdigest())
-    return PhotometerBundle(*common, *own) if len(own) == 3 else PixelBundle(*common, *own)
+    return PhotometerBundle(*common, *own) if task == "mmia" else PixelBundle(*common, *own)
 
 
 def open_photometers(folder: Path) -> PhotometerBundle:

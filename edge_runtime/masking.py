@@ -10,7 +10,7 @@ from .frames import PIXELS
 REASONS = ("file", "dead", "voltage", "row")
 UNIT_PIXELS = 16  # side of an EC unit, 2 x 2 tubes that share a high voltage [read]
 _UNITS = PIXELS // UNIT_PIXELS
-_DEAD = 1 / 50  # of the middle one of the units' levels, up to which a pixel counts as dead; a live one has thousands of counts
+DEAD = 1 / 50  # of the middle one of the units' levels, up to which a pixel counts as dead; a live one has thousands of counts
 _STEP = 2.0  # a unit whose level changes by this factor from one frame to the next was switched
 _ROW = 1.25  # a row of a unit above both rows beside it by this factor is the artefact of an early flat field
 
@@ -29,7 +29,7 @@ class Masker:
     def frame(self, sums: npt.NDArray[np.uint32], masked: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
         """All that is masked of one frame, bool [48, 48], of its sums [48, 48] and what its file masks."""
         levels = _medians(sums.reshape(_UNITS, UNIT_PIXELS, _UNITS, UNIT_PIXELS).swapaxes(1, 2).reshape(_UNITS**2, -1)).reshape(_UNITS, _UNITS)
-        wrong = {"dead": sums <= _DEAD * np.sort(levels, axis=None)[levels.size // 2]}
+        wrong = {"dead": sums <= DEAD * np.sort(levels, axis=None)[levels.size // 2]}
         if self._levels is not None:
             switched = (levels > _STEP * self._levels) | (_STEP * levels < self._levels)
             if switched.any():

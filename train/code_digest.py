@@ -1,11 +1,13 @@
 """What code made something that is kept: older code's answers are made anew, never passed off as today's."""
 
 import hashlib
+from functools import cache
 from pathlib import Path
 
 ALL_ROOMS = ("edge_runtime", "hw_profiles", "train", "export", "benchmarks")
 
 
+@cache
 def code_digest(rooms: tuple[str, ...]) -> str:
     """SHA-256 over the code of these rooms."""
     digest = hashlib.sha256()

@@ -8,6 +8,7 @@ from itertools import repeat
 import numpy as np
 
 from edge_runtime.cli import progress
+from edge_runtime.preprocess import WINDOW_SAMPLES
 
 from .instruments.mmia.configuration import DEFAULT
 from .instruments.mmia.constants import FRAME_PERIOD_SAMPLES, SAMPLE_TIME
@@ -58,6 +59,17 @@ def report_input(counts: np.ndarray, direction: str) -> np.ndarray:
     flux = np.stack([_FLUX[channel][np.minimum(counts[:, channel], count_limit(channel))] for channel in range(3)], axis=1)
     scaled = np.clip(flux / LARGEST_FLUX, *LIMITS).astype(np.float32)
     return np.ascontiguousarray(scaled[:, :, ::-1] if direction == "reversed" else scaled).reshape(len(counts), 1, -1)
+
+
+def by_channel(values: np.ndarray, direction: str) -> np.ndarray:
+    """The way back from the layout of `report_input`: values [k, 3 n] of its samples as [k, 3, n], time running forward."""
+    found = values.reshape(len(values), 3, -1)
+    return found[:, :, ::-1] if direction == "reversed" else found
+
+
+def windows_of(values: np.ndarray) -> np.ndarray:
+    """The windows of slices [k, 3, n whole windows], one behind the other: [k * n, 3, 1040]."""
+    return values.reshape(len(values), 3, -1, WINDOW_SAMPLES).swapaxes(1, 2).reshape(-1, 3, WINDOW_SAMPLES)
 
 
 _FLUX = [counts_to_flux(np.arange(count_limit(channel) + 1), channel) for channel in range(3)]
