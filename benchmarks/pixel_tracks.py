@@ -52,7 +52,7 @@ class Nights:
     meteor_files: int
 
 
-FULL = Nights(calibration=5, test=10, frames=NIGHT_FRAMES, meteor_files=92)
+FULL = Nights(calibration=10, test=10, frames=NIGHT_FRAMES, meteor_files=92)
 
 
 class Watch:

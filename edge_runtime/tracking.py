@@ -22,6 +22,8 @@ TUBE_GAP = 1  # insensitive pixels between neighbouring tubes [read: about 1; me
 EDGES = np.arange(PIXELS) + np.arange(PIXELS) // TUBE_PIXELS * TUBE_GAP  # first edge of each row or column in focal coordinates
 METEOR_KM = 4.7  # side of a pixel at 100 km altitude [read]
 STATION_KM_S = 7.66  # the station's own speed: at meteor height everything seems to move by it, along +row [read]
+USUAL_FRAMES = 10  # of a meteor's track: its score is the sum over its pixels as it is
+FRAMES_POWER = 0.3  # chosen on recordings of the calibration sessions alone: of 0 to 0.5, the one that finds the faintest meteors at 62 false tracks
 PEAK_FRAMES = 30  # by which a point's peak may lie before the frame in which it is flagged
 
 _NUMBER = PIXELS * PIXELS
@@ -94,7 +96,7 @@ class Track(NamedTuple):
     frame_start, frame_end: half-open, of its points' peaks. pixels: row and column of each, once, sorted. row, column: place in focal
     coordinates at the middle of these frames; row_step, column_step: pixels per frame. residual: pixels, root mean square over its points of
     the distance between a pixel's centre and the line's place at the point's peak. score: sum over its pixels of the best score of
-    each, over the root of their number. excess: counts per GTU, the largest of its points. place: of its cluster.
+    each, over the root of their number, times (USUAL_FRAMES / frames)^FRAMES_POWER. excess: counts per GTU, the largest of its points. place: of its cluster.
     """
 
     frame_start: int
@@ -316,8 +318,9 @@ def _fit(rules: TrackRules, at: Place, peak: Ints, pixel: Ints, score: Ints, exc
     weight /= weight.sum()
     mean = weight @ time
     spread = weight @ (time - mean) ** 2
-    # Stouffer's way to join significances: else a long track of doubtful pixels would outdo a short one of sure ones.
-    together = round(float(best.sum()) / math.sqrt(len(pixels)))
+    # Stouffer's way to join significances: else a long track of doubtful pixels would outdo a short one of sure ones. And what lasts is more often
+    # a satellite than a meteor, however sure its pixels are.
+    together = round(float(best.sum()) / math.sqrt(len(pixels)) * (USUAL_FRAMES / (end - start)) ** FRAMES_POWER)
     if together <= rules.threshold or spread == 0 or end - start > rules.longest:
         return None
     place = EDGES[np.stack(np.divmod(pixel, PIXELS))] + 0.5  # [2, k]
