@@ -116,9 +116,12 @@ def test_folds_of_another_study_are_refused(easy, tmp_path, change, field):
 def test_the_set_sizes_are_the_slides_and_one_switch_swaps_them(monkeypatch):
     asked = []
     monkeypatch.setattr(module, "curves", lambda session, meteors, others, seed: asked.append((meteors, others)))
-    Study("paper", 1).session(5)
-    Study("paper", 1, swapped=True).session(5)
-    assert (SCALES["paper"].meteors, SCALES["paper"].others) == (43_896, 537_864) and asked == [(4878, 59_763), (59_763, 4878)]
+    paper, swapped = Study("paper", 1), Study("paper", 1, swapped=True)
+    for session in SESSIONS:
+        paper.session(session)
+    assert np.sum(asked, axis=0).tolist() == [43_896, 537_864] and asked[0] == (4878, 59_763) and asked[-1] == (4877, 59_762)
+    swapped.session(5)
+    assert asked[-1] == (59_763, 4878)
     assert SCALES["middle"].meteors + SCALES["middle"].others == 60_000
 
 

@@ -53,7 +53,8 @@ class Study:
             progress(f"simulating session {number}: {what}")
             scale = SCALES[self.scale]
             meteors, others = (scale.others, scale.meteors) if self.swapped else (scale.meteors, scale.others)
-            of_curves = -(-meteors // len(SESSIONS)), -(-others // len(SESSIONS))
+            place = list(SESSIONS).index(number)  # what nine does not divide goes to the first sessions, one each
+            of_curves = (meteors + len(SESSIONS) - 1 - place) // len(SESSIONS), (others + len(SESSIONS) - 1 - place) // len(SESSIONS)
             make: dict[str, tuple[Callable[[int, int, int, int], Curves | Stacks], tuple[int, int]]] = {
                 "curves": (curves, of_curves), "showers": (showers, of_curves),
                 "chunks": (chunk_stacks, (scale.chunks // 4, scale.chunks - scale.chunks // 4)),
