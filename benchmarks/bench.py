@@ -13,6 +13,7 @@ from edge_runtime.cli import progress
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_json, sha256, write_file
 from train.code_digest import ALL_ROOMS, code_digest
+from train.sweep import MARKER as SWEEP
 
 from . import environment
 from .gates import claims_of, judge
@@ -29,11 +30,12 @@ FLIGHT_ENGINES = ("litert", "tflite-runtime", "onnxruntime", "reference")
 
 @dataclass(frozen=True)
 class Targets:
-    """What is measured: at most one run and one bundle, and any number of model files."""
+    """What is measured: at most one run, one bundle and one sweep, and any number of model files."""
 
     run: Path | None
     bundle: Path | None
     models: tuple[Path, ...]
+    sweep: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,9 @@ def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed:
             pixel_steps(targets, study, slices, kept, Path(scratch), scale, seed)
         found, seconds = _measure(to_do, kept, key, seed)
     records = tuple(record for stage in found for record in stage.records)
-    results = Results(scale, seed, str(here["date"]), {**here, "seconds_per_step": seconds}, records, judge(records, claims_of(task, scale)),
+    # A sweep alone makes no claim: its table is what it is for.
+    claims = () if targets == Targets(None, None, (), targets.sweep) else claims_of(task, scale)
+    results = Results(scale, seed, str(here["date"]), {**here, "seconds_per_step": seconds}, records, judge(records, claims),
                       merged(stage.figures for stage in found), task)
     write_results(results, out)
     return results
@@ -81,22 +85,24 @@ def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed:
 
 def sort_targets(paths: Iterable[Path]) -> Targets:
     """Tell runs, bundles and model files apart; InputError for anything else and for a second run or bundle."""
-    runs, bundles, models = [], [], []
+    runs, bundles, sweeps, models = [], [], [], []
     for path in paths:
-        if (path / "manifest.json").exists():
+        if (path / SWEEP).exists():
+            sweeps.append(path)
+        elif (path / "manifest.json").exists():
             bundles.append(path)
         elif (path / "configuration.json").exists():
             runs.append(path)
         elif path.suffix in (".onnx", ".tflite") and path.is_file():
             models.append(path)
         else:
-            unknown = "is no run (configuration.json), no bundle (manifest.json), no .onnx and no .tflite file"
+            unknown = f"is no run (configuration.json), no bundle (manifest.json), no sweep ({SWEEP}), no .onnx and no .tflite file"
             reason = unknown if path.exists() else "does not exist; check the name"
             raise InputError(path, "TARGET", reason)
-    for kind, found in (("run", runs), ("bundle", bundles)):
+    for kind, found in (("run", runs), ("bundle", bundles), ("sweep", sweeps)):
         if len(found) > 1:
             raise InputError(found[1], "TARGET", f"is a second {kind}; one {kind} is measured at a time, so that every number has one owner")
-    return Targets(runs[0] if runs else None, bundles[0] if bundles else None, tuple(models))
+    return Targets(runs[0] if runs else None, bundles[0] if bundles else None, tuple(models), sweeps[0] if sweeps else None)
 
 
 def _check(targets: Targets) -> str:
@@ -105,6 +111,10 @@ def _check(targets: Targets) -> str:
     from train.configuration import task_of
     from train.run_folder import read_run
 
+    if targets.sweep is not None:
+        from train.sweep import read_points
+
+        read_points(targets.sweep)
     tasks = []
     if targets.run is not None:
         tasks.append(task_of(read_run(targets.run).configuration))
@@ -181,6 +191,11 @@ def steps(targets: Targets, material: Material, slices: Path | None, rival: Path
         ]
     if targets.run is not None and scale == "full":
         found += full_steps(targets.run, material, slices, rival, scale, seed)
+    if targets.sweep is not None:
+        from . import sweep
+
+        folder = targets.sweep
+        found.append(Step("sweep", lambda: sweep.sweep(folder, material.scratch, scale, seed), 200))
     found += [Step(f"latency of {path.name}", lambda path=path: model_files.model_file(path, material.scratch, scale, seed), 35)  # type: ignore[misc]
               for path in targets.models]
     return found
@@ -275,7 +290,7 @@ def _kept(file: Path, key: str) -> Stage | None:
 def _key(targets: Targets, scale: str, seed: int, slices: Path | None, study: Path | None, rival: Path | None) -> str:
     """What a kept step belongs to: the code, the targets' bytes, scale and seed."""
     digest = hashlib.sha256(f"{code_digest(ALL_ROOMS)} {scale} {seed} {slices}".encode())
-    for target in (targets.run, targets.bundle, study, rival, *targets.models):
+    for target in (targets.run, targets.bundle, targets.sweep, study, rival, *targets.models):
         files = [target] if target is not None and target.is_file() else sorted(target.rglob("*")) if target is not None else []
         for file in files:
             if file.is_file():

@@ -14,7 +14,8 @@ __all__ = ["BENCH", "DEMO", "GATES", "REPORT"]
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", nargs="+", metavar="TARGET", type=Path,
-                        help="a run (gates of the training), a bundle (gates of flight), an .onnx or .tflite file (latency of the engines that read it)")
+                        help="a run (gates of the training), a bundle (gates of flight), a sweep (its table), an .onnx or .tflite file (latency of the engines "
+                             "that read it)")
     parser.add_argument("--out", type=Path, required=True, metavar="RESULTS.json", help="where the results go")
     parser.add_argument("--scale", choices=("demo", "full"), default="demo",
                         help="how much is measured; full goes on where it was cut off (default: %(default)s)")
@@ -30,9 +31,11 @@ def _bench(arguments: argparse.Namespace) -> Outcome:
     from .bench import bench
     from .gates import fall_short, lines
     from .results import to_document
+    from .sweep import text
 
     results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed, arguments.study, arguments.rival)
-    return Outcome(f"{lines(results.gates)}\n{len(results.records)} records in {arguments.out}", to_document(results), int(fall_short(results.gates)))
+    tables = f"{text(results.records)}\n" if any(record.id.startswith("sweep.") for record in results.records) else ""
+    return Outcome(f"{lines(results.gates)}\n{tables}{len(results.records)} records in {arguments.out}", to_document(results), int(fall_short(results.gates)))
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,11 @@ import argparse
 import json
 import shlex
 import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_runtime.cli import Outcome, Verb, progress
+from edge_runtime.cli import PIXIE, Outcome, Verb, progress
 from edge_runtime.errors import InputError, MissingError, PixieError
 from edge_runtime.files import read_json, write_file
 from train.code_digest import ALL_ROOMS, code_digest
@@ -21,7 +20,6 @@ NIGHT_FRAMES = {"demo": 3_200, "full": 32_000}  # of the focal surface: one file
 STUDY_SCALE = {"demo": "demo", "full": "middle"}
 EPOCHS_2020 = 15  # of the 2020 report's network: as many samples as ours sees in `make full`, two hours
 SESSION = 14  # of that recording: in neither list of sessions that the run learns from or is calibrated on
-PIXIE = (sys.executable, "-c", "from edge_runtime.cli import ground; ground()")
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_runtime.counts import SAMPLE_TIME, Stretch
+from edge_runtime.errors import MissingError
 from edge_runtime.frames import FRAME_TIME_NS
 from edge_runtime.preprocess import WINDOW_SAMPLES, Windows
 
@@ -59,8 +60,7 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
     drawn: dict[str, Any] = {}
     rows, notes = [], []
     for engine in engines:
-        task = {"task": "time", "folder": str(folder), "engine": engine, "inputs": str(scratch / "inputs.npz"), "pace": pace}
-        told = [_process({**task, "effort": {} if start else asdict(EFFORT[scale])}) for start in range(STARTS)]
+        told = [_timed(folder, engine, scratch / "inputs.npz", None if start else EFFORT[scale], pace) for start in range(STARTS)]
         if "missing" in told[0]:
             notes.append(f"engine {engine} was not timed: {told[0]['missing']}")
             continue
@@ -90,6 +90,18 @@ def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ..
     return Stage(tuple(records), figures)
 
 
+def hot_loop(model: Path, inputs: tuple[np.ndarray, ...], scratch: Path, scale: str) -> tuple[np.ndarray, str]:
+    """µs of each call, float64 [n], of the bare LiteRT interpreter on a .tflite file in a closed loop, one thread; and the engine in words.
+
+    inputs, scratch: as in `latency`. MissingError where LiteRT is not installed.
+    """
+    np.savez(scratch / "inputs.npz", *inputs)
+    told = _timed(model, "litert", scratch / "inputs.npz", replace(EFFORT[scale], paced_calls=0), PACE)
+    if "missing" in told:
+        raise MissingError("ai-edge-litert", "engine", f"was not timed: {told['missing']}")
+    return np.asarray(told["hot"], float), told["description"]
+
+
 def pixel_windows(seed: int, frames: int = 16) -> np.ndarray:
     """Inputs of a pixel network, int8 [frames, 1, 2304, 48]: successive windows of a simulated scene."""
     from edge_runtime.pixels import WINDOW_FRAMES
@@ -116,6 +128,11 @@ def added(bundle: Path, counts: np.ndarray, scratch: Path, scale: str, seed: int
                                   values.size, seed, source))
             rows.append({"name": f"{words}, one window, p{level}", "cells": [identity]})
     return Stage(tuple(records), {"tables": {"runtime": {"columns": ["what", "value"], "rows": rows}}})
+
+
+def _timed(folder: Path, engine: str, inputs: Path, effort: Effort | None, pace: float) -> dict[str, Any]:
+    """What a process of its own says of one engine: loading and first call, and with an effort its loops."""
+    return _process({"task": "time", "folder": str(folder), "engine": engine, "inputs": str(inputs), "pace": pace, "effort": effort and asdict(effort)})
 
 
 def _process(task: dict[str, Any]) -> dict[str, Any]:

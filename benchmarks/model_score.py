@@ -6,7 +6,7 @@ latents cost; smoother and mean leave out the very sample that they predict, so 
 
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.special import betainc, gammaln
@@ -18,6 +18,9 @@ from train.configuration2020 import SLICE_SAMPLES
 from .environment import on
 from .results import Record, Stage
 from .statistics import scene_bootstrap
+
+if TYPE_CHECKING:
+    from train.run_folder import Run
 
 SLICES = {"demo": 60, "full": 600}
 SCORED = SLICE_SAMPLES // WINDOW_SAMPLES * WINDOW_SAMPLES  # samples of a slice: its whole windows
@@ -105,33 +108,39 @@ def best_widths(counts: np.ndarray) -> list[int]:
 
 
 def evidence_bound(run_folder: Path, counts: np.ndarray, seed: int) -> np.ndarray:
-    """Nats per sample [k] of the quantised network's bound on counts uint16 [k, 3, n], n whole windows: mean over DRAWS of z of the likelihood, less KL."""
+    """Nats per sample [k] of the quantised network's bound on counts uint16 [k, 3, n], n whole windows: see `window_bounds`."""
+    from train.run_folder import read_run
+    from train.slices2020 import windows_of
+
+    run = read_run(run_folder)
+    found: np.ndarray = window_bounds(run, windows_of(counts, run.configuration.model.samples), seed).reshape(len(counts), -1).sum(axis=1)
+    return found / counts[0].size
+
+
+def window_bounds(run: "Run", windows: np.ndarray, seed: int) -> np.ndarray:
+    """Nats [w] of the quantised network's bound on windows uint16 [w, 3, t]: mean over DRAWS of z of the likelihood, less KL."""
     import torch
 
     from edge_runtime.preprocess import anscombe_tables
     from train.losses import kl
     from train.photometers import PhotometerSystem, network_input
-    from train.run_folder import read_run
-    from train.slices2020 import windows_of
 
-    run = read_run(run_folder)
     system = PhotometerSystem(run.configuration, "quantised", anscombe_tables())
     system.load_arrays(run.quantised)
     system.eval()
     generator = torch.Generator().manual_seed(seed)
-    windows = windows_of(counts)
     bounds = np.empty(len(windows))
+    batch = max(1, _BATCH * WINDOW_SAMPLES // windows.shape[2])
     with torch.no_grad():
-        for first in range(0, len(windows), _BATCH):
-            own = np.ascontiguousarray(windows[first:first + _BATCH])
+        for first in range(0, len(windows), batch):
+            own = np.ascontiguousarray(windows[first:first + batch])
             codes, real = network_input(own, anscombe_tables()), torch.from_numpy(own.astype(np.float32))
             likelihood = np.zeros(len(own))
             for _ in range(DRAWS):
                 posterior, pre_activation = system.network(codes, torch.randn(len(own), run.configuration.model.latent, generator=generator))
                 likelihood += system.observation.log_likelihood(pre_activation, real).double().numpy() / DRAWS
-            bounds[first:first + _BATCH] = likelihood - kl(posterior).double().numpy()
-    found: np.ndarray = bounds.reshape(len(counts), -1).mean(axis=1) / (len(CHANNELS) * WINDOW_SAMPLES)
-    return found
+            bounds[first:first + batch] = likelihood - kl(posterior).double().numpy()
+    return bounds
 
 
 def evidence_bound_2020(run_folder: Path, counts: np.ndarray, seed: int) -> np.ndarray:

@@ -58,12 +58,7 @@ def published(material: Material, folder: Path) -> Stage:
     for name in PUBLISHED:
         counts = read_supplied(path, name, (3, SLICE_SAMPLES))
         theirs = counts_of_scaled(read_supplied(path, f"{name}_2020_reconstruction", (3, SLICE_SAMPLES)).astype(np.float64)[None])[0]
-        # The last window begins where it ends with the slice: each sample is taken from the first window that holds it.
-        starts = [*range(0, SLICE_SAMPLES - WINDOW_SAMPLES, WINDOW_SAMPLES), SLICE_SAMPLES - WINDOW_SAMPLES]
-        believed = material.decoded(material.told(np.stack([counts[:, first:first + WINDOW_SAMPLES] for first in starts]))[0])
-        ours = np.empty(counts.shape)
-        for first, window in reversed(list(zip(starts, believed, strict=True))):
-            ours[:, first:first + WINDOW_SAMPLES] = window
+        ours = reconstructed(material, counts[None])[0]
         for number, channel in enumerate(CHANNELS):
             for words, part in (("whole", slice(None)), ("inner", INNER)):
                 cells = []
@@ -76,6 +71,21 @@ def published(material: Material, folder: Path) -> Stage:
                 rows.append({"name": f"{name.replace('_', ' ')}, {channel}, {'whole slice' if words == 'whole' else 'inner 90 %'}", "cells": cells})
     note = "Recorded counts are noisy: their own photon noise is in every difference. The published reconstructions' largest values lie at their edges."
     return Stage(tuple(records), {"tables": {"published": {"columns": ["recorded slice", "ours", "published in 2020"], "rows": rows, "note": note}}})
+
+
+def reconstructed(material: Material, counts: np.ndarray) -> np.ndarray:
+    """Expected counts float64 [k, 3, n] that our int8 whole model makes of slices uint16 [k, 3, n], in windows laid end to end.
+
+    The last window begins where it ends with the slice: each sample is taken from the first window that holds it.
+    """
+    last = counts.shape[2] - WINDOW_SAMPLES
+    starts = [*range(0, last, WINDOW_SAMPLES), last]
+    windows = np.stack([counts[:, :, first:first + WINDOW_SAMPLES] for first in starts])  # [windows of a slice, k, 3, 1040]
+    believed = material.decoded(material.told(windows.reshape(-1, *windows.shape[2:]))[0]).reshape(windows.shape)
+    found = np.empty(counts.shape)
+    for first, window in reversed(list(zip(starts, believed, strict=True))):
+        found[:, :, first:first + WINDOW_SAMPLES] = window
+    return found
 
 
 def reconstructed_2020(rival: Path, counts: np.ndarray) -> np.ndarray:

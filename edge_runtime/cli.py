@@ -18,6 +18,7 @@ from typing import NoReturn
 from .errors import InputError, MissingError, PixieError
 
 DEFECT = 70  # EX_SOFTWARE of sysexits.h
+PIXIE = (sys.executable, "-c", "from edge_runtime.cli import ground; ground()")  # the words that call `pixie` with this very Python
 
 
 @dataclass(frozen=True)

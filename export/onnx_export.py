@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge_runtime.files import new_file
 from edge_runtime.pixels import FOCAL_PIXELS, WINDOW_FRAMES
-from edge_runtime.preprocess import WINDOW_SAMPLES, anscombe_tables
+from edge_runtime.preprocess import anscombe_tables
 
 if TYPE_CHECKING:
     import torch
@@ -98,6 +98,6 @@ def _photometer_modules(run: "Run") -> "dict[str, tuple[nn.Module, torch.Tensor]
             mean: Any = self.encoder.mean(flat)  # still a Brevitas tensor: quantising it again would put a node of no effect into the file
             return real(mean), real(self.encoder.log_variance(flat)), real(self.encoder.head(brightest)), self.decoder(mean)
 
-    window = torch.zeros(1, 3, WINDOW_SAMPLES)
+    window = torch.zeros(1, 3, run.configuration.model.samples)
     latents = torch.zeros(1, run.configuration.model.latent)
     return {"encoder": (Encoder().eval(), window), "decoder": (Decoder().eval(), latents), "whole": (Whole().eval(), window)}

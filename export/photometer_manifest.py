@@ -64,7 +64,13 @@ def extreme_inputs(seed: int) -> npt.NDArray[np.int8]:
 
 
 def thresholds_of(run: "Run") -> tuple[Thresholds, dict[str, object]]:
-    """Thresholds of a run's calibration.json, and all else that stands there: where they come from. InputError where they are not to be had."""
+    """Thresholds of a run's calibration.json, and all else that stands there: where they come from.
+
+    InputError where they are not to be had, and for a run of windows that do not fly.
+    """
+    if run.configuration.model.samples != WINDOW_SAMPLES:
+        raise InputError(run.folder / "configuration.json", "model.samples", f"is {run.configuration.model.samples}; only windows of {WINDOW_SAMPLES} "
+                         "samples fly; export another run")
     path = run.folder / "calibration.json"
     found = run.calibration.get("thresholds")
     if not isinstance(found, dict):

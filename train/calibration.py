@@ -15,7 +15,8 @@ from .simulated import simulated_windows
 
 def training_set(configuration: Configuration) -> PhotometerSet:
     """Simulated windows to learn from."""
-    windows = simulated_windows("train", configuration.data.train_scenes, configuration.seed, configuration.training.threads)
+    windows = simulated_windows("train", configuration.data.train_scenes, configuration.seed, configuration.training.threads,
+                                configuration.model.samples)
     return PhotometerSet(windows.counts, windows.label)
 
 
@@ -24,7 +25,8 @@ def calibration(configuration: Configuration, folder: Path) -> dict[str, Any]:
     quantised = run_folder.read_arrays(folder / "quantised.npz")
     unsealed = run_folder.Run(folder, configuration, {}, quantised, run_folder.read_arrays(folder / "float_twin.npz"), [], {})
     scenes = configuration.data.calibration_scenes
-    windows = simulated_windows("calibration", scenes, configuration.seed, configuration.training.threads)
+    windows = simulated_windows("calibration", scenes, configuration.seed, configuration.training.threads,
+                                configuration.model.samples)
     said = evaluate.answers(unsealed, "quantised", windows.counts)
     try:
         found = evaluate.calibrate(said, windows, configuration.threshold, configuration.seed)

@@ -8,18 +8,22 @@ from typing import Any
 
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_bytes
-from edge_runtime.preprocess import WINDOW_SAMPLES
+from edge_runtime.preprocess import FRAME_SAMPLES, WINDOW_SAMPLES
 
 from .configuration2020 import NETWORK, Configuration2020
 from .settings import bounded, chosen, plain, record_of
 
-OBSERVATION_MODELS = ("poisson", "gaussian", "optimal_gaussian", "beta")
+OBSERVATION_MODELS = ("poisson", "hit_poisson", "gaussian", "optimal_gaussian", "beta")
 
 
 @dataclass(frozen=True)
 class ModelConfiguration:
-    """Sizes of the variational autoencoder; lists run from the counts inwards for the encoder and outwards for the decoder."""
+    """Sizes of the variational autoencoder; lists run from the counts inwards for the encoder and outwards for the decoder.
 
+    samples: of a window. Only windows of 1,040 fly; beyond a frame of 8,320 a window is a whole event with zeros behind it.
+    """
+
+    samples: int = bounded(64, 131_072, WINDOW_SAMPLES)
     latent: int = bounded(1, 1024, 16)
     channels: tuple[int, ...] = bounded(1, 1024, (16, 16, 24, 24, 24, 24))
     kernels: tuple[int, ...] = bounded(1, 63, (5, 5, 5, 9, 13, 13))
@@ -231,7 +235,11 @@ def _check_model(model: ModelConfiguration, file: object) -> None:
     for index, kernel in enumerate(model.kernels):
         if kernel % 2 == 0:
             raise InputError(file, f"model.kernels[{index}]", f"is {kernel}, must be odd, so that the padding is the same on both sides")
-    if WINDOW_SAMPLES % 2 ** len(model.decoder_channels):
-        raise InputError(file, "model.decoder_channels", f"has {len(model.decoder_channels)} elements: {WINDOW_SAMPLES} samples can be halved only 4 times")
-    if math.prod(model.strides) > WINDOW_SAMPLES:
-        raise InputError(file, "model.strides", f"multiply to {math.prod(model.strides)}, more than the {WINDOW_SAMPLES} samples of a window")
+    halvings = (model.samples & -model.samples).bit_length() - 1
+    if len(model.decoder_channels) > halvings:
+        raise InputError(file, "model.decoder_channels", f"has {len(model.decoder_channels)} elements: {model.samples} samples can be halved only "
+                         f"{halvings} times")
+    if math.prod(model.strides) > model.samples:
+        raise InputError(file, "model.strides", f"multiply to {math.prod(model.strides)}, more than the {model.samples} samples of a window")
+    if model.samples <= FRAME_SAMPLES and FRAME_SAMPLES % model.samples:
+        raise InputError(file, "model.samples", f"is {model.samples}; {FRAME_SAMPLES} samples of a frame must be whole windows, or a window more than a frame")

@@ -4,7 +4,6 @@ from itertools import pairwise
 
 from edge_runtime.flagging import CLASSES
 from edge_runtime.pixels import WINDOW_FRAMES
-from edge_runtime.preprocess import WINDOW_SAMPLES
 
 from .configuration import ModelConfiguration, PixelModelConfiguration
 from .configuration2020 import Model2020
@@ -86,7 +85,7 @@ def _photometer_shapes(model: ModelConfiguration) -> Shapes:
     def layer(name: str, weight: tuple[int, ...], bias: int) -> None:
         shapes[f"{name}.weight"], shapes[f"{name}.bias"] = weight, (bias,)
 
-    source, length = 3, WINDOW_SAMPLES
+    source, length = 3, model.samples
     for index, (target, kernel, stride) in enumerate(zip(model.channels, model.kernels, model.strides, strict=True)):
         layer(f"encoder.trunk.layers.{2 * index}", (target, source, kernel), target)
         source, length = target, (length - 1) // stride + 1
@@ -95,7 +94,7 @@ def _photometer_shapes(model: ModelConfiguration) -> Shapes:
     layer("encoder.head.0", (model.head, source), model.head)
     layer("encoder.head.2", (len(CLASSES), model.head), len(CLASSES))
     channels = (*model.decoder_channels, 3)
-    width = channels[0] * (WINDOW_SAMPLES >> len(model.decoder_channels))
+    width = channels[0] * (model.samples >> len(model.decoder_channels))
     layer("decoder.dense.0", (width, model.latent), width)
     for index, (source, target) in enumerate(pairwise(channels)):
         layer(f"decoder.widen.{2 * index}", (source, target, 4), target)

@@ -6,18 +6,19 @@ from concurrent.futures import ProcessPoolExecutor
 import numpy as np
 
 from edge_runtime.cli import progress
+from edge_runtime.preprocess import WINDOW_SAMPLES
 
 from .windows import WindowSet, window_set
 
 BLOCK = 120  # scenes with a seed of their own: a whole number of cycles, so that each block holds every kind alike
 
 
-def simulated_windows(split: str, scenes: int, seed: int, workers: int) -> WindowSet:
-    """The windows of `scenes` scenes of a split; `rate` is left out (uint [0, 3, 1040]): training needs none and it is two thirds of the bytes.
+def simulated_windows(split: str, scenes: int, seed: int, workers: int, samples: int = WINDOW_SAMPLES) -> WindowSet:
+    """The windows of `scenes` scenes of a split; `rate` is left out (uint [0, 3, samples]): training needs none and it is two thirds of the bytes.
 
     Block k of BLOCK scenes is window_set(split, ..., seed drawn from (seed, k)); splits stay disjoint because window_set keeps them so.
     """
-    blocks = [(split, min(BLOCK, scenes - first), int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
+    blocks = [(split, samples, min(BLOCK, scenes - first), int(np.random.SeedSequence([seed, number]).generate_state(1)[0]))
               for number, first in enumerate(range(0, scenes, BLOCK))]
     parts: list[WindowSet] = []
     # Spawned, not forked: a fork after torch has started its threads may hang.
@@ -35,7 +36,7 @@ def simulated_windows(split: str, scenes: int, seed: int, workers: int) -> Windo
     )
 
 
-def _block(arguments: tuple[str, int, int]) -> WindowSet:
-    split, scenes, seed = arguments
-    made = window_set(split, scenes, seed)
+def _block(arguments: tuple[str, int, int, int]) -> WindowSet:
+    split, samples, scenes, seed = arguments
+    made = window_set(split, scenes, seed, samples=samples)
     return WindowSet(made.counts, made.rate[:0], made.label, made.snr, made.hit_regime, made.scene)

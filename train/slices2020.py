@@ -67,9 +67,9 @@ def by_channel(values: np.ndarray, direction: str) -> np.ndarray:
     return found[:, :, ::-1] if direction == "reversed" else found
 
 
-def windows_of(values: np.ndarray) -> np.ndarray:
-    """The windows of slices [k, 3, n whole windows], one behind the other: [k * n, 3, 1040]."""
-    return values.reshape(len(values), 3, -1, WINDOW_SAMPLES).swapaxes(1, 2).reshape(-1, 3, WINDOW_SAMPLES)
+def windows_of(values: np.ndarray, samples: int = WINDOW_SAMPLES) -> np.ndarray:
+    """The windows of slices [k, 3, n whole windows], one behind the other: [k * n, 3, samples]."""
+    return values.reshape(len(values), 3, -1, samples).swapaxes(1, 2).reshape(-1, 3, samples)
 
 
 _FLUX = [counts_to_flux(np.arange(count_limit(channel) + 1), channel) for channel in range(3)]

@@ -2,19 +2,21 @@
 
 import argparse
 import json
+import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from platform import python_version
 from typing import Any
 
-from edge_runtime.cli import Outcome, Verb, progress
+from edge_runtime.cli import PIXIE, Outcome, Verb, progress
 from edge_runtime.errors import InputError
 from edge_runtime.files import write_file
 
-from . import run_folder
+from . import run_folder, sweep
 from .checkpoint import read_checkpoint
-from .configuration import TASKS, AnyConfiguration, PixelConfiguration, read_configuration, settings_file, settings_words, task_of
+from .configuration import TASKS, AnyConfiguration, Configuration, PixelConfiguration, read_configuration, settings_file, settings_words, task_of
 from .configuration2020 import Configuration2020
+from .sweep import SUBJECTS
 
 _PACKAGES = ("torch", "brevitas", "numpy", "pixie-onboard")
 
@@ -28,15 +30,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "(the 2020 report's network) name those that come with Pixie")
     parser.add_argument("--seed", type=_natural, help="seed of scenes, weights and noise (default: that of the settings)")
     parser.add_argument("--epochs", type=_natural, help="float epochs before the quantised ones (default: that of the settings)")
+    parser.add_argument("--sweep", nargs="*", choices=SUBJECTS, metavar="SUBJECT", help="train one run for each value of these settings instead, the "
+                        f"others as they are: {', '.join(SUBJECTS)} (default: all); RUN becomes a folder of runs, and the same command goes on with it")
     parser.add_argument("--resume", action="store_true", help="go on where RUN was interrupted; begins it where there is none")
 
 
 def run(arguments: argparse.Namespace) -> Outcome:
     """Train; every refusal comes before torch is imported and before anything is written."""
+    if arguments.sweep is not None:
+        return _sweep(arguments)
     folder: Path = arguments.out
     configuration = _configuration(arguments)
-    if (folder / "checksums.json").is_file():
-        return _outcome(folder, configuration)
+    if not (folder / "checksums.json").is_file():
+        _train(configuration, folder)
+    return _outcome(folder, configuration)
+
+
+def _train(configuration: AnyConfiguration, folder: Path) -> None:
+    """Train the run that was begun in `folder`, or go on with it, and seal it."""
     read_checkpoint(folder, configuration)  # at the door, before torch and the scenes
     from . import loop  # heavy: only now is torch needed
 
@@ -47,7 +58,27 @@ def run(arguments: argparse.Namespace) -> Outcome:
     calibration = subject.calibration(configuration, folder)
     write_file(folder / "calibration.json", json.dumps(calibration, indent=1, allow_nan=False) + "\n")
     run_folder.write_checksums(folder)
-    return _outcome(folder, configuration)
+
+
+def _sweep(arguments: argparse.Namespace) -> Outcome:
+    """Train every point of a sweep that is not finished, and let `pixie bench` make the table."""
+    folder: Path = arguments.out
+    base: AnyConfiguration = read_configuration(_settings_file(arguments.config, arguments.task), arguments.seed, arguments.epochs, arguments.task)
+    if not isinstance(base, Configuration):
+        raise InputError("command line", "--sweep", "varies the photometers' autoencoder; name mmia and settings of it")
+    points = sweep.begin(folder, base, tuple(arguments.sweep) or SUBJECTS)
+    for place, (name, configuration) in enumerate(points.items(), start=1):
+        run_of_point = folder / name
+        progress(f"[{place}/{len(points)}] {name}")
+        if not run_of_point.exists():
+            run_folder.start_run(run_of_point, configuration, _versions())
+        if not (run_of_point / "checksums.json").is_file():
+            _train(configuration, run_of_point)
+    results = folder / "results.json"
+    finished = subprocess.run([*PIXIE, "bench", str(folder), "--out", str(results)], stdout=subprocess.PIPE, text=True, check=False)
+    if finished.returncode:
+        raise InputError(folder, "table", f"`pixie bench {folder} --out {results}` ended with exit status {finished.returncode} (its reason stands above)")
+    return Outcome(finished.stdout.rstrip(), {"sweep": str(folder), "points": list(points), "results": str(results)})
 
 
 def _subject(configuration: AnyConfiguration) -> Any:

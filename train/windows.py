@@ -39,25 +39,26 @@ _HITS = CLASSES.index("hits")
 
 @dataclass(frozen=True)
 class WindowSet:
-    """w windows of 1040 samples, channels in the order 337, uv, 777.
+    """w windows of t samples, 1,040 unless told, channels in the order 337, uv, 777.
 
     Label: with light of matched-filter SNR >= SIGNAL_SNR its class, which is "uv" where the light of class uv alone reaches SIGNAL_SNR (the
     parent flash of an elve nearly always outshines it), else that of the light with the greater SNR. WEAK where light of LIGHT_SNR to
     SIGNAL_SNR is present. Else "hits" where a particle hit is, else "quiet".
     """
 
-    counts: np.ndarray  # uint16 [w, 3, 1040]
-    rate: np.ndarray  # float32 [w, 3, 1040], expected counts per bin without hits
+    counts: np.ndarray  # uint16 [w, 3, t]
+    rate: np.ndarray  # float32 [w, 3, t], expected counts per bin without hits
     label: np.ndarray  # int8 [w], index in CLASSES or WEAK
     snr: np.ndarray  # float32 [w], of all light in the window
     hit_regime: np.ndarray  # int8 [w], of the scene: 0 none, 1 low, 2 high
     scene: np.ndarray  # int32 [w], number of the scene within the split: what a bootstrap draws
 
 
-def window_set(split: str, scenes: int, seed: int, anywhere: bool | None = None) -> WindowSet:
+def window_set(split: str, scenes: int, seed: int, anywhere: bool | None = None, samples: int = WINDOW_SAMPLES) -> WindowSet:
     """The windows of `scenes` scenes, WINDOWS_PER_SCENE each; same arguments, same bytes, and more scenes go on with the same series.
 
-    `anywhere`: cut at any sample instead of at the tiles; of itself in training alone.
+    `anywhere`: cut at any sample instead of at the tiles; of itself in training alone. `samples`: of a window; beyond a frame each scene gives one,
+    the whole event with zeros behind it, or cut off.
 
     Splits have seed streams of their own, SeedSequence(seed, spawn_key=(split, scene)), so no split shares a scene with another. ValueError
     for an unknown split or fewer than one scene.
@@ -66,21 +67,23 @@ def window_set(split: str, scenes: int, seed: int, anywhere: bool | None = None)
         raise ValueError(f"split {split!r} is none of {', '.join(SPLITS)}")
     if scenes < 1:
         raise ValueError(f"{scenes} scenes, at least 1 is needed")
-    total = scenes * WINDOWS_PER_SCENE
-    counts = np.empty((total, 3, WINDOW_SAMPLES), np.uint16)
-    rate = np.empty((total, 3, WINDOW_SAMPLES), np.float32)
+    whole = samples > FRAME_SAMPLES
+    total = scenes * (1 if whole else WINDOWS_PER_SCENE)
+    counts = np.zeros((total, 3, samples), np.uint16)
+    rate = np.zeros((total, 3, samples), np.float32)
     label, snr, regimes = np.empty(total, np.int8), np.empty(total, np.float32), np.empty(total, np.int8)
     w = 0
     for i in range(scenes):
         rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(SPLITS.index(split), i)))
-        exposure, marks, regime = _frame(CYCLE[i % len(CYCLE)], rng)
-        for start in _starts(marks, split == "train" if anywhere is None else anywhere, rng):
-            cut = slice(start, start + WINDOW_SAMPLES)
-            counts[w], rate[w] = exposure.counts[:, cut], exposure.rate[:, cut]
+        exposure, marks, regime = _frame(CYCLE[i % len(CYCLE)], rng, whole)
+        for start in [0] if whole else _starts(marks, split == "train" if anywhere is None else anywhere, samples, rng):
+            cut = slice(start, min(start + samples, exposure.counts.shape[1]))
+            seen = slice(cut.stop - start)
+            counts[w, :, seen], rate[w, :, seen] = exposure.counts[:, cut], exposure.rate[:, cut]
             label[w], snr[w] = label_of(exposure, cut)
             regimes[w] = HIT_REGIMES.index(regime)
             w += 1
-    return WindowSet(counts, rate, label, snr, regimes, np.repeat(np.arange(scenes, dtype=np.int32), WINDOWS_PER_SCENE))
+    return WindowSet(counts, rate, label, snr, regimes, np.repeat(np.arange(scenes, dtype=np.int32), total // scenes))
 
 
 def matched_filter_snr(excess: np.ndarray, background: np.ndarray) -> float:
@@ -110,8 +113,8 @@ def balanced_test(windows: WindowSet, seed: int) -> np.ndarray:
     return np.sort(np.concatenate([rng.choice(pool, wanted[name], replace=False) for name, pool in pools.items()]))
 
 
-def _frame(scene: str, rng: np.random.Generator) -> tuple[Exposure, list[list[int]], str]:
-    """One frame of one event: what was seen, the samples [own kind, any kind] at which something shows, and the hit regime."""
+def _frame(scene: str, rng: np.random.Generator, whole: bool) -> tuple[Exposure, list[list[int]], str]:
+    """One frame of one event, or the whole event: what was seen, the samples [own kind, any kind] at which something shows, and the hit regime."""
     regime = draw_hit_regime(scene, rng, DEFAULT)
     frames = draw_event_frames(rng, DEFAULT)
     kind = draw_event_kind(scene, rng, DEFAULT)
@@ -119,7 +122,8 @@ def _frame(scene: str, rng: np.random.Generator) -> tuple[Exposure, list[list[in
     own = {"blue": [p for p in pulses if p.light not in (UV, _LIGHTNING)], "elve": [p for p in pulses if p.light == UV]}.get(kind, pulses)
     inside = [p for p in own if 0 <= p.first_sample < frames * FRAME_PERIOD_SAMPLES]
     k = inside[int(rng.integers(len(inside)))].first_sample // FRAME_PERIOD_SAMPLES if inside else int(rng.integers(frames))
-    exposure = expose(pulses, draw_background(frames, rng, DEFAULT), k, k + 1, regime, rng, DEFAULT)
+    first, last = (0, frames) if whole else (k, k + 1)
+    exposure = expose(pulses, draw_background(frames, rng, DEFAULT), first, last, regime, rng, DEFAULT)
     anything = _marks(pulses, k) + np.flatnonzero(exposure.hit.any(axis=0)).tolist()
     return exposure, [_marks(own, k) or anything, anything], regime
 
@@ -133,22 +137,22 @@ def _marks(pulses: list[Pulse], frame: int) -> list[int]:
     return [s for s in samples if 0 <= s < FRAME_SAMPLES]
 
 
-def _starts(marks: list[list[int]], anywhere: bool, rng: np.random.Generator) -> list[int]:
+def _starts(marks: list[list[int]], anywhere: bool, samples: int, rng: np.random.Generator) -> list[int]:
     """First samples of the windows of one frame: any sample where `anywhere`, else different tiles."""
     own, anything = marks
-    last = FRAME_SAMPLES - WINDOW_SAMPLES
+    last = FRAME_SAMPLES - samples
     starts: list[int] = []
     for wish in (own, own, anything, []):
         mark = wish[int(rng.integers(len(wish)))] if wish else int(rng.integers(FRAME_SAMPLES))
         if anywhere:
             # The mark may lie anywhere in the window, and a little before it: the tail of a pulse is light as well.
-            start = min(max(mark - int(rng.integers(-100, WINDOW_SAMPLES)), 0), last)
+            start = min(max(mark - int(rng.integers(-100, samples)), 0), last)
             while start in starts:
                 start = int(rng.integers(last + 1))
         else:
-            start = mark // WINDOW_SAMPLES * WINDOW_SAMPLES
+            start = mark // samples * samples
             while start in starts:
-                start = int(rng.integers(FRAME_SAMPLES // WINDOW_SAMPLES)) * WINDOW_SAMPLES
+                start = int(rng.integers(FRAME_SAMPLES // samples)) * samples
         starts.append(start)
     return starts
 

@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import matplotlib
+import numpy as np
 from markupsafe import Markup, escape
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.path import Path
 from matplotlib.ticker import FuncFormatter
 
 # Colours that stand for a variable of style.css; matplotlib carries them through and `to_svg` puts the variable in their place.
@@ -80,6 +82,19 @@ def order(place: int) -> int:
 def line(place: int) -> dict[str, Any]:
     """The network is the heavy first line, its rivals are thinner."""
     return {"color": SERIES[order(place)], "linewidth": 2.6 if place == 0 else 1.4, "zorder": 3 if place == 0 else 2}
+
+
+def runs(mask: np.ndarray) -> Path:
+    """The cells of mask bool [rows, columns] as rectangles, neighbours in a row in one; x is the column, y the row."""
+    steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(int), axis=1)
+    row, first = np.nonzero(steps == 1)
+    return boxes(row, first, np.nonzero(steps == -1)[1])
+
+
+def boxes(row: np.ndarray, first: np.ndarray, after: np.ndarray) -> Path:
+    """Rectangles [k] one row high, from column `first` to before column `after`."""
+    x, y = np.stack([first, after, after, first, first], 1) - 0.5, np.stack([row, row, row + 1, row + 1, row], 1) - 0.5  # [k, 5]
+    return Path(np.stack([x.ravel(), y.ravel()], 1), [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(row))
 
 
 def named(name: str, maker: Callable[..., Markup], *data: Any) -> Markup:

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 from matplotlib.patches import PathPatch, Rectangle
-from matplotlib.path import Path
 
 from edge_runtime.frames import FRAME_TIME_NS, PIXELS
 
 from .cells import MINUS
-from .drawing import FAINT, GRID, INK, MUTED, SERIES, canvas, legend, line, named, style, to_svg
+from .drawing import FAINT, GRID, INK, MUTED, SERIES, boxes, canvas, legend, line, named, runs, style, to_svg
 from .figures import latency
 
 TUBE_PIXELS = 8  # side of a multi-anode photomultiplier
@@ -32,15 +31,15 @@ def focal(data: Mapping[str, Any]) -> Markup:
     axes, scale = figure.subplots(1, 2, width_ratios=(26, 1))
     edges = max(float(np.nanmax(level, initial=0)), 1e-9) * np.linspace(0.2, 1, SHADES + 1) ** 2
     shade = np.where(level == level, np.digitize(level, edges[:-1]), -1)  # 0: too faint to be drawn, -1: masked
-    axes.add_patch(PathPatch(_runs(shade == -1), facecolor=GRID, linewidth=0, label="masked"))
+    axes.add_patch(PathPatch(runs(shade == -1), facecolor=GRID, linewidth=0, label="masked"))
     for number in range(1, SHADES + 1):
         alpha = 0.12 + 0.88 * (number - 1) / (SHADES - 1)
-        axes.add_patch(PathPatch(_runs(shade == number), facecolor=SERIES[1], alpha=alpha, linewidth=0))
+        axes.add_patch(PathPatch(runs(shade == number), facecolor=SERIES[1], alpha=alpha, linewidth=0))
         scale.add_patch(Rectangle((0, number - 1), 1, 1, facecolor=SERIES[1], alpha=alpha, linewidth=0))
     for tube in np.arange(TUBE_PIXELS, PIXELS, TUBE_PIXELS) - 0.5:
         axes.axhline(tube, color=FAINT, linewidth=0.6)
         axes.axvline(tube, color=FAINT, linewidth=0.6)
-    axes.add_patch(PathPatch(_boxes(pixels[:, 0], pixels[:, 1], pixels[:, 1] + 1), fill=False, edgecolor=INK, linewidth=1.1, label="flagged"))
+    axes.add_patch(PathPatch(boxes(pixels[:, 0], pixels[:, 1], pixels[:, 1] + 1), fill=False, edgecolor=INK, linewidth=1.1, label="flagged"))
     for key, word, looks in (("true_line", "simulated", {"color": INK, "linestyle": (0, (3, 2)), "linewidth": 1.3}), ("line", "fitted", {"color": SERIES[0]})):
         if key == "line" or data[key] is not None:
             (row, column), (last_row, last_column) = data[key]
@@ -196,16 +195,3 @@ def draw(figures: Mapping[str, Any]) -> dict[str, Markup]:
 
 def _ends(values: np.ndarray) -> list[float]:
     return [float(values.min()), float(values.max())]
-
-
-def _runs(mask: np.ndarray) -> Path:
-    """The pixels of mask bool [48, 48] as rectangles, neighbours in a row in one."""
-    steps = np.diff(np.pad(mask, ((0, 0), (1, 1))).astype(int), axis=1)
-    row, first = np.nonzero(steps == 1)
-    return _boxes(row, first, np.nonzero(steps == -1)[1])
-
-
-def _boxes(row: np.ndarray, first: np.ndarray, after: np.ndarray) -> Path:
-    """Rectangles [k] one row high, from column `first` to before column `after`."""
-    x, y = np.stack([first, after, after, first, first], 1) - 0.5, np.stack([row, row, row + 1, row + 1, row], 1) - 0.5  # [k, 5]
-    return Path(np.stack([x.ravel(), y.ravel()], 1), [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY] * len(row))

@@ -16,12 +16,12 @@ def render(results: Results, path: Path) -> str:
     """The whole page as text. `path` is named where its figures' data are malformed (InputError)."""
     import jinja2
 
-    from . import figures, pixel_figures  # heavy: only now is matplotlib needed
+    from . import figures, pixel_figures, report2020_figures  # heavy: only now is matplotlib needed
 
-    draw, first_paragraph, tiles = {"mmia": (figures.draw, words.first_paragraph, words.TILES),
-                                    "minieuso": (pixel_figures.draw, pixel_words.first_paragraph, pixel_words.TILES)}[results.task]
+    draws, first_paragraph, tiles = {"mmia": ((figures.draw, report2020_figures.draw), words.first_paragraph, words.TILES),
+                                     "minieuso": ((pixel_figures.draw,), pixel_words.first_paragraph, pixel_words.TILES)}[results.task]
     try:
-        drawn = draw(results.figures)
+        drawn = {name: svg for draw in draws for name, svg in draw(results.figures).items()}
         tables = {name: table(results, data) for name, data in results.figures.get("tables", {}).items()}
         first = first_paragraph(results)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:

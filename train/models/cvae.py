@@ -16,7 +16,6 @@ import torch
 from torch import nn
 
 from edge_runtime.flagging import CLASSES
-from edge_runtime.preprocess import WINDOW_SAMPLES
 
 from ..configuration import ModelConfiguration
 from .layers import Layers, real
@@ -40,7 +39,7 @@ class Trunk(nn.Module):
         super().__init__()
         self.counts = layers.counts()
         self.layers = nn.Sequential()
-        source, length = BANDS, WINDOW_SAMPLES
+        source, length = BANDS, configuration.samples
         for target, kernel, stride in zip(configuration.channels, configuration.kernels, configuration.strides, strict=True):
             self.layers.append(layers.conv(source, target, kernel, stride))
             self.layers.append(layers.relu())
@@ -78,7 +77,7 @@ class Decoder(nn.Module):
     def __init__(self, configuration: ModelConfiguration, layers: Layers) -> None:
         super().__init__()
         channels = (*configuration.decoder_channels, BANDS)
-        self.length = WINDOW_SAMPLES >> len(configuration.decoder_channels)
+        self.length = configuration.samples >> len(configuration.decoder_channels)
         self.dense = nn.Sequential(layers.dense(configuration.latent, channels[0] * self.length), layers.relu())
         self.widen = nn.Sequential()
         for index, (source, target) in enumerate(pairwise(channels), start=1):
