@@ -4,6 +4,7 @@ All on the same samples of slices without particle hits. An autoencoder's score 
 latents cost; smoother and mean leave out the very sample that they predict, so that none is scored on what it has seen.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -138,15 +139,16 @@ def window_bounds(run: "Run", windows: np.ndarray, seed: int) -> np.ndarray:
             likelihood = np.zeros(len(own))
             for _ in range(DRAWS):
                 posterior, pre_activation = system.network(codes, torch.randn(len(own), run.configuration.model.latent, generator=generator))
-                likelihood += system.observation.log_likelihood(pre_activation, real).double().numpy() / DRAWS
+                likelihood += system.observation.log_likelihood(pre_activation, real).sum((1, 2)).double().numpy() / DRAWS
             bounds[first:first + batch] = likelihood - kl(posterior).double().numpy()
     return bounds
 
 
-def evidence_bound_2020(run_folder: Path, counts: np.ndarray, seed: int) -> np.ndarray:
-    """The same of the 2020 report's network, about the first SCORED samples of slices uint16 [k, 3, 5000], its KL shared out over all samples.
+def evidence_bound_2020(run_folder: Path, counts: np.ndarray, seed: int, scored: Sequence[int] | None = None) -> np.ndarray:
+    """The same of the 2020 report's network, about the first `scored` samples (SCORED unless told) of each slice uint16 [k, 3, t].
 
-    Its Beta distributions are of scaled flux; a count's likelihood is what they give to the flux between its neighbours', half way to each.
+    Its Beta distributions are of scaled flux; a count's likelihood is what they give to the flux between its neighbours', half way to each. Its KL is
+    shared out over the slice, or where `scored` is told over those samples alone: what lies behind them is padding.
     """
     import torch
 
@@ -161,16 +163,18 @@ def evidence_bound_2020(run_folder: Path, counts: np.ndarray, seed: int) -> np.n
     found = np.empty(len(counts))
     with torch.no_grad():
         for k, own in enumerate(counts):
+            length = min(SCORED, own.shape[1]) if scored is None else scored[k]
             x = torch.from_numpy(report_input(own[None], run.configuration.data.direction))
-            nats = np.zeros(own.shape)
+            nats = np.zeros((len(own), length))
             for _ in range(DRAWS):
                 answer = network(x, torch.randn(1, run.configuration.model.latent, generator=generator))
-                alpha, beta = (by_channel(values.exp().double().numpy(), run.configuration.data.direction)[0] for values in (answer.log_alpha, answer.log_beta))
+                alpha, beta = (by_channel(values.exp().double().numpy(), run.configuration.data.direction)[0, :, :length]
+                               for values in (answer.log_alpha, answer.log_beta))
                 for channel in range(len(CHANNELS)):
-                    low, high = edges[channel][own[channel]], edges[channel][own[channel] + 1]
+                    low, high = edges[channel][own[channel, :length]], edges[channel][own[channel, :length] + 1]
                     share = betainc(alpha[channel], beta[channel], high) - betainc(alpha[channel], beta[channel], low)
                     nats[channel] += np.log(np.maximum(share, 1e-300)) / DRAWS
-            found[k] = nats[:, :SCORED].mean() - float(kl(answer)) / own.size
+            found[k] = nats.mean() - float(kl(answer)) / (own.size if scored is None else nats.size)
     return found
 
 

@@ -51,8 +51,8 @@ def answers(run: Run, kind: str, counts: np.ndarray) -> Answers:
             batch = counts[start:start + _BATCH]
             posterior, pre_activation = system.network(network_input(batch, tables), torch.zeros(len(batch), run.configuration.model.latent))
             real_counts = torch.from_numpy(batch.astype(np.float32))
-            gain = system.observation.log_likelihood(pre_activation, real_counts) - system.observation.log_likelihood(
-                system.observation.constant(real_counts), real_counts)
+            gain = (system.observation.log_likelihood(pre_activation, real_counts) - system.observation.log_likelihood(
+                system.observation.constant(real_counts), real_counts)).sum((1, 2))
             parts.append((posterior.logits.numpy(), posterior.mean.numpy(), kl(posterior).double().numpy(), gain.double().numpy()))
     logits, latent, divergence, gain_all = (np.concatenate(part) for part in zip(*parts, strict=True))
     if kind == "quantised":

@@ -1,8 +1,8 @@
 """What a network is trained for: evidence lower bound in nats under an observation model, and the classes of the windows.
 
-    loss = -(log p(counts | z) - beta KL) / (3 * 1040) + classification_weight * cross entropy
+    loss = -(sum of weight log p(count | z) - beta KL) / (3 * 1040) + classification_weight * cross entropy
 
-per window, averaged over a batch; the first term is per sample, so that its size does not depend on the window's.
+per window, the weights those of `sample_weights`, averaged over a batch; the first term is per sample, so that its size does not depend on the window's.
 Windows whose light is too weak to be called by name (label -1) take part in the first term alone: called light they would teach the
 head to flag noise, called quiet to miss light.
 """
@@ -14,8 +14,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from edge_runtime.preprocess import LAST_COUNT
+from edge_runtime.preprocess import CHANNELS, LAST_COUNT
 
+from .configuration import TrainingConfiguration
 from .models.cvae import BANDS, Posterior
 
 LARGEST_LOG_RATE = 9.0  # 8,100 counts in 10 us: beyond the dead time of every photometer, and far from overflow
@@ -27,10 +28,10 @@ _LOG_HIT = math.log(HIT_SHARE * 6 / math.pi**2) - 2 * torch.log1p(torch.arange(1
 
 
 class ObservationModel(nn.Module):
-    """p(counts | pre-activation), each [b, 3, 1040]; what a model must answer."""
+    """p(counts | pre-activation), each [b, 3, t]; what a model must answer."""
 
     def log_likelihood(self, pre_activation: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
-        """Nats per window [b], float32; `counts` float32."""
+        """Nats of each sample [b, 3, t], float32; `counts` float32 [b, 3, t]."""
         raise NotImplementedError
 
     def expected_counts(self, pre_activation: np.ndarray) -> np.ndarray:
@@ -49,7 +50,7 @@ class Poisson(ObservationModel):
         """See `ObservationModel`."""
         log_rate = pre_activation.clamp(max=LARGEST_LOG_RATE)
         # log n! by a table: counts are integers, and torch.lgamma took a fifteenth of a training step.
-        return (counts * log_rate - log_rate.exp() - _LOG_FACTORIAL[counts.long()]).sum((1, 2))
+        return counts * log_rate - log_rate.exp() - _LOG_FACTORIAL[counts.long()]
 
     def expected_counts(self, pre_activation: np.ndarray) -> np.ndarray:
         """See `ObservationModel`."""
@@ -70,7 +71,7 @@ class HitPoisson(Poisson):
         """See `ObservationModel`."""
         log_rate = pre_activation.clamp(max=LARGEST_LOG_RATE)
         light = counts * log_rate - log_rate.exp() - _LOG_FACTORIAL[counts.long()] + math.log1p(-HIT_SHARE)
-        return torch.logaddexp(light, _LOG_HIT[counts.long()]).sum((1, 2))
+        return torch.logaddexp(light, _LOG_HIT[counts.long()])
 
 
 class Gaussian(ObservationModel):
@@ -83,7 +84,7 @@ class Gaussian(ObservationModel):
     def log_likelihood(self, pre_activation: torch.Tensor, counts: torch.Tensor) -> torch.Tensor:
         """See `ObservationModel`."""
         squares = (_anscombe(counts) - pre_activation).square()
-        return -(squares / (2 * (2 * self.log_sigma).exp()) + self.log_sigma + math.log(2 * math.pi) / 2).sum((1, 2))
+        return -(squares / (2 * (2 * self.log_sigma).exp()) + self.log_sigma + math.log(2 * math.pi) / 2)
 
     def expected_counts(self, pre_activation: np.ndarray) -> np.ndarray:
         """See `ObservationModel`."""
@@ -105,7 +106,7 @@ class OptimalGaussian(Gaussian):
         squares = (_anscombe(counts) - pre_activation).square()
         log_sigma = squares.mean((0, 2), keepdim=True)[0].clamp(min=1e-12).log() / 2  # [3, 1]
         log_sigma = -6 + functional.softplus(log_sigma + 6)
-        return -(squares / (2 * (2 * log_sigma).exp()) + log_sigma + math.log(2 * math.pi) / 2).sum((1, 2))
+        return -(squares / (2 * (2 * log_sigma).exp()) + log_sigma + math.log(2 * math.pi) / 2)
 
 
 class BetaDistribution(ObservationModel):
@@ -121,7 +122,7 @@ class BetaDistribution(ObservationModel):
         mean, concentration = torch.sigmoid(pre_activation.clamp(-12, 12)), self.log_concentration.exp()
         a, b = mean * concentration, (1 - mean) * concentration
         normalisation = torch.lgamma(concentration) - torch.lgamma(a) - torch.lgamma(b)
-        return (normalisation + (a - 1) * x.log() + (b - 1) * torch.log1p(-x)).sum((1, 2))
+        return normalisation + (a - 1) * x.log() + (b - 1) * torch.log1p(-x)
 
     def expected_counts(self, pre_activation: np.ndarray) -> np.ndarray:
         """See `ObservationModel`."""
@@ -134,6 +135,16 @@ class BetaDistribution(ObservationModel):
 
 MODELS: dict[str, type[ObservationModel]] = {"poisson": Poisson, "hit_poisson": HitPoisson, "gaussian": Gaussian, "optimal_gaussian": OptimalGaussian,
                                              "beta": BetaDistribution}
+
+
+def sample_weights(settings: TrainingConfiguration, samples: int) -> torch.Tensor:
+    """What each sample's likelihood counts in training, float32 [3, samples]: the UV channel's by `uv_weight`, a twentieth at either end by `edge_weight`."""
+    weights = torch.ones(BANDS, samples)
+    weights[CHANNELS.index("uv")] *= settings.uv_weight
+    edge = samples // 20
+    weights[:, :edge] *= settings.edge_weight
+    weights[:, samples - edge:] *= settings.edge_weight
+    return weights
 
 
 def kl(posterior: Posterior) -> torch.Tensor:

@@ -62,7 +62,8 @@ class PhotometerSet:
         posterior, pre_activation = system.network(network_input(counts, anscombe_tables()), noise)
         log_likelihood = system.observation.log_likelihood(pre_activation, torch.from_numpy(counts.astype(np.float32)))
         divergence, classes = losses.kl(posterior), losses.cross_entropy(posterior.logits, labels)
-        loss = (beta * divergence - log_likelihood).mean() / (BANDS * counts.shape[2]) + settings.classification_weight * classes
+        weighted = (log_likelihood * losses.sample_weights(settings, counts.shape[2])).sum((1, 2))
+        loss = (beta * divergence - weighted).mean() / (BANDS * counts.shape[2]) + settings.classification_weight * classes
         named = int((labels >= 0).sum())
         return loss, {"windows": len(chosen), "named": named, "log_likelihood": log_likelihood.sum().item(), "kl": divergence.sum().item(),
                       "cross_entropy": classes.item() * named, "correct": (posterior.logits.argmax(1) == labels).sum().item()}
