@@ -39,6 +39,21 @@ class Targets:
 
 
 @dataclass(frozen=True)
+class Beside:
+    """What the targets are compared with: a study of pixels; a run of the 2020 report's network; two of it, trained on slices and on padded events; and
+    runs of the target's settings and other seeds."""
+
+    study: Path | None = None
+    rival: Path | None = None
+    padding: tuple[Path, ...] = ()
+    seeds: tuple[Path, ...] = ()
+
+    def paths(self) -> list[Path]:
+        """Every one that was named."""
+        return [path for path in (self.study, self.rival, *self.padding, *self.seeds) if path is not None]
+
+
+@dataclass(frozen=True)
 class Step:
     """One measurement. `share`: its rough part of the whole duration at demo scale, in s on two cores; only the forecast uses it."""
 
@@ -47,7 +62,7 @@ class Step:
     share: float
 
 
-def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int, study: Path | None = None, rival: Path | None = None) -> Results:
+def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed: int, beside: Beside = Beside()) -> Results:
     """Measure everything the targets allow and write the results to `out`. InputError for a target that is nothing we measure."""
     if seed < 0:
         raise InputError("command line", "--seed", f"is {seed}, must be 0 or greater")
@@ -56,23 +71,16 @@ def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed:
     slices = recorded_folder(recorded)
     if slices is not None and task == "mmia":
         read_slices(slices)  # refused now, not after an hour
-    if study is not None and task != "minieuso":
-        raise InputError("command line", "--study", "says nothing of the photometers; name a run or bundle of minieuso")
-    if rival is not None:
-        if task != "mmia" or targets.run is None:
-            raise InputError("command line", "--rival", "stands beside a run of the photometers; name one")
-        from train.run_folder import read_run2020
-
-        read_run2020(rival)  # refused now, not after an hour
+    _check_beside(beside, targets, task)
     if not out.parent.is_dir():
         raise InputError(out, "--out", f"cannot be written: the folder {out.parent} does not exist; make it first")
     here = environment.describe()
     kept = out.with_name(out.stem + ".stages")
-    key = _key(targets, scale, seed, slices, study, rival) if scale == "full" else ""
+    key = _key(targets, scale, seed, slices, beside) if scale == "full" else ""
     with tempfile.TemporaryDirectory(prefix="pixie-bench-") as scratch:
         material = Material(targets.run, targets.bundle, scale, seed, Path(scratch))
-        to_do = steps(targets, material, slices, rival, scale, seed) if task == "mmia" else \
-            pixel_steps(targets, study, slices, kept, Path(scratch), scale, seed)
+        to_do = steps(targets, material, slices, beside, scale, seed) if task == "mmia" else \
+            pixel_steps(targets, beside.study, slices, kept, Path(scratch), scale, seed)
         found, seconds = _measure(to_do, kept, key, seed)
     records = tuple(record for stage in found for record in stage.records)
     # A sweep alone makes no claim: its table is what it is for.
@@ -130,6 +138,26 @@ def _check(targets: Targets) -> str:
     return tasks[0] if tasks else "mmia"
 
 
+def _check_beside(beside: Beside, targets: Targets, task: str) -> None:
+    """Refuse now, not after an hour: what says nothing of the targets, and what is damaged (InputError)."""
+    from train.run_folder import read_run2020
+
+    if beside.study is not None and task != "minieuso":
+        raise InputError("command line", "--study", "says nothing of the photometers; name a run or bundle of minieuso")
+    for option, runs in (("--rival", (beside.rival,)), ("--padding", beside.padding), ("--seeds", beside.seeds)):
+        for run in runs:
+            if run is None:
+                continue
+            if task != "mmia" or targets.run is None:
+                raise InputError("command line", option, "stands beside a run of the photometers; name one")
+            if option != "--seeds":
+                read_run2020(run)
+    if beside.seeds:
+        from .seeds import read_runs
+
+        read_runs([targets.run, *beside.seeds])  # type: ignore[list-item]  # named: checked above
+
+
 def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kept: Path, scratch: Path, scale: str, seed: int) -> list[Step]:
     """The measurements of a pixel run and its bundle, timings first; `kept` holds what a long run has done."""
     from . import latency, pixel_parity, pixel_pictures, pixel_recorded, pixel_sessions, pixel_study, pixel_time, pixel_tracks, sizes
@@ -162,7 +190,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
     return found
 
 
-def steps(targets: Targets, material: Material, slices: Path | None, rival: Path | None, scale: str, seed: int) -> list[Step]:
+def steps(targets: Targets, material: Material, slices: Path | None, beside: Beside, scale: str, seed: int) -> list[Step]:
     """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
     from . import board, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
     from .refusals import KINDS
@@ -178,6 +206,10 @@ def steps(targets: Targets, material: Material, slices: Path | None, rival: Path
             Step("board", lambda: board.board_imports(bundle, material.stream()[:, :83_200]), 3),
             Step("streams", lambda: streams.streams(bundle, scale, seed), 5),
         ]
+        if scale == "full":
+            from . import budget
+
+            found.insert(3, Step("budget", lambda: budget.budget(material), 10))
         if targets.run is not None:
             run = targets.run
             found.append(Step("refusals", lambda: _refusals(bundle, run, material.scratch, seed, KINDS, "input.refused"), 40))
@@ -190,7 +222,7 @@ def steps(targets: Targets, material: Material, slices: Path | None, rival: Path
             Step("compression", lambda: compression.compression(material), 10),
         ]
     if targets.run is not None and scale == "full":
-        found += full_steps(targets.run, material, slices, rival, scale, seed)
+        found += full_steps(targets.run, material, slices, beside, scale, seed)
     if targets.sweep is not None:
         from . import sweep
 
@@ -201,17 +233,26 @@ def steps(targets: Targets, material: Material, slices: Path | None, rival: Path
     return found
 
 
-def full_steps(run: Path, material: Material, slices: Path | None, rival: Path | None, scale: str, seed: int) -> list[Step]:
+def full_steps(run: Path, material: Material, slices: Path | None, beside: Beside, scale: str, seed: int) -> list[Step]:
     """The measurements behind claims that `make full` alone makes of a run."""
-    from . import hard_scenes, model_score, reconstruction, rival2020
+    from . import classes, hard_scenes, latent_space, model_score, observed, padding, reconstruction, rival2020, seeds
 
+    rival = beside.rival
     found = [
         Step("reconstruction", lambda: reconstruction.reconstruction(material), 60),
         Step("hard scenes", lambda: hard_scenes.hard_scenes(material), 120),
+        Step("classes", lambda: classes.classes(material), 200),
+        Step("latent space", lambda: latent_space.latent_space(material), 60),
+        Step("observed slices", lambda: observed.observed(material, rival), 10),
         Step("model score", lambda: model_score.model_score(run, rival, scale, seed), 100),
     ]
     if rival is not None:
         found.append(Step("2020 report", lambda: rival2020.beats_2020(material, rival), 30))
+    if beside.padding:
+        sliced, padded = beside.padding
+        found.append(Step("slices and padding", lambda: padding.padding(sliced, padded, scale, seed), 120))
+    if beside.seeds:
+        found.append(Step("seeds", lambda: seeds.seeds([run, *beside.seeds], material), 400))
     if slices is not None:
         found.append(Step("published slices", lambda: rival2020.published(material, slices), 2))
     return found
@@ -287,10 +328,10 @@ def _kept(file: Path, key: str) -> Stage | None:
     return stage_from_document(stage, file) if document.get("key") == key and isinstance(stage, dict) else None
 
 
-def _key(targets: Targets, scale: str, seed: int, slices: Path | None, study: Path | None, rival: Path | None) -> str:
+def _key(targets: Targets, scale: str, seed: int, slices: Path | None, beside: Beside) -> str:
     """What a kept step belongs to: the code, the targets' bytes, scale and seed."""
     digest = hashlib.sha256(f"{code_digest(ALL_ROOMS)} {scale} {seed} {slices}".encode())
-    for target in (targets.run, targets.bundle, targets.sweep, study, rival, *targets.models):
+    for target in (targets.run, targets.bundle, targets.sweep, *beside.paths(), *targets.models):
         files = [target] if target is not None and target.is_file() else sorted(target.rglob("*")) if target is not None else []
         for file in files:
             if file.is_file():

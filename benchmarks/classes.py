@@ -28,9 +28,9 @@ def classes(material: Material) -> Stage:
     rivals, best = fitted(material)
     test = material.test
     told = {"int8": material.flight[1].argmax(axis=1), **{name: rival.told(test.counts) for name, rival in rivals.items()}}
-    note = ("Windows with a name only: light of SNR 5 or more, hits, quiet. Both rivals see clipped boxcars, their widths and channel ratios. The boosted trees "
-            f"learned from {TRAIN_SCENES[material.scale]:,} training scenes, the cuts from {FIVE_WAY_SCENES[material.scale]:,} calibration scenes; the best "
-            f"rival is the one of greater macro F1 on {CHOICE_SCENES[material.scale]:,} other calibration scenes.")
+    note = ("Windows with a name only: light of SNR 5 or more, hits, quiet. Both rivals see clipped boxcars, their widths and channel ratios. The boosted "
+            f"trees learned from {TRAIN_SCENES[material.scale]:,} training scenes, the cuts from {FIVE_WAY_SCENES[material.scale]:,} calibration scenes; the "
+            f"best rival is the one of greater macro F1 on {CHOICE_SCENES[material.scale]:,} other calibration scenes.")
     return compared(told, best, test.label.astype(np.int64), test.scene, material.seed, note)
 
 
@@ -41,7 +41,8 @@ def fitted(material: Material) -> tuple[dict[str, Boosted | FiveWay], str]:
     calibration = window_set("calibration", FIVE_WAY_SCENES[scale] + CHOICE_SCENES[scale], seed)
     # The scenes of the cuts in `detection`; a tree judged on the windows that it learned from would be chosen for its memory.
     seen = calibration.scene < FIVE_WAY_SCENES[scale]
-    rivals = {"boosted": Boosted(train.counts, train.label, seed), "five_way": FiveWay(calibration.counts[seen], calibration.label[seen], seed)}
+    rivals: dict[str, Boosted | FiveWay] = {"boosted": Boosted(train.counts, train.label, seed),
+                                            "five_way": FiveWay(calibration.counts[seen], calibration.label[seen], seed)}
     judged = ~seen & (calibration.label >= 0)
     counts, label = calibration.counts[judged], calibration.label[judged]
     return rivals, max(rivals, key=lambda name: macro_f1(label, rivals[name].told(counts)))

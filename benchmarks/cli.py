@@ -24,16 +24,20 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--study", type=Path, metavar="DIR", help="what `pixie study minieuso` left: its tables and its checks of the simulator")
     parser.add_argument("--rival", type=Path, metavar="RUN",
                         help="a run of the 2020 report's network (pixie train mmia --config cvae2020), to stand beside the run of the photometers")
+    parser.add_argument("--padding", type=Path, nargs=2, default=(), metavar=("SLICED", "PADDED"),
+                        help="two runs of that network on as many samples, with the settings cvae2020 and padded2020")
+    parser.add_argument("--seeds", type=Path, nargs="+", default=(), metavar="RUN", help="runs with the settings of the target's and other seeds")
     parser.add_argument("--seed", type=int, default=1, help="seed of scenes and resampling (default: %(default)s)")
 
 
 def _bench(arguments: argparse.Namespace) -> Outcome:
-    from .bench import bench
+    from .bench import Beside, bench
     from .gates import fall_short, lines
     from .results import to_document
     from .sweep import text
 
-    results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed, arguments.study, arguments.rival)
+    beside = Beside(arguments.study, arguments.rival, tuple(arguments.padding), tuple(arguments.seeds))
+    results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed, beside)
     tables = f"{text(results.records)}\n" if any(record.id.startswith("sweep.") for record in results.records) else ""
     return Outcome(f"{lines(results.gates)}\n{tables}{len(results.records)} records in {arguments.out}", to_document(results), int(fall_short(results.gates)))
 

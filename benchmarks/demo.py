@@ -18,7 +18,10 @@ GATE_FELL_SHORT = 1  # of bench, which has written its results all the same
 RECORDING_FRAMES = {"demo": 36, "full": 720}  # 3 s and one minute of instrument time
 NIGHT_FRAMES = {"demo": 3_200, "full": 32_000}  # of the focal surface: one file, ten files
 STUDY_SCALE = {"demo": "demo", "full": "middle"}
-EPOCHS_2020 = 15  # of the 2020 report's network: as many samples as ours sees in `make full`, two hours
+EPOCHS_2020 = 10  # of the 2020 report's network: more than an hour
+EPOCHS_PADDING = 2  # of it on slices and on padded events, for their comparison
+MORE_SEEDS = (1, 2)  # added to the seed: two more runs of the same settings
+SWEPT = ("latent", "window")  # in `make full`; `pixie train mmia --sweep` alone does the rest
 SESSION = 14  # of that recording: in neither list of sessions that the run learns from or is calibrated on
 
 
@@ -37,18 +40,18 @@ def stages(out: Path, scale: str, seed: int) -> list[Stage]:
     pixels = out / "pixels"
     night, pixel_run, pixel_bundle, study = pixels / "night.root", pixels / "run", pixels / "bundle", pixels / "study"
     frames, seeded = RECORDING_FRAMES[scale], ("--scale", scale, "--seed", f"{seed}")
-    run2020 = out / "run2020"
-    rival = [Stage("train 2020", ("train", "mmia", "--out", f"{run2020}", "--config", "cvae2020", "--epochs", f"{EPOCHS_2020}", "--seed", f"{seed}"),
-                   resume=("--resume",))] if scale == "full" else []
-    beside = ("--rival", f"{run2020}") if rival else ()
+    more = _full_only(out, seed) if scale == "full" else []
+    beside = ("--rival", f"{out / 'run2020'}", "--padding", f"{out / 'sliced2020'}", f"{out / 'padded2020'}",
+              "--seeds", *(f"{out / f'run-{seed + one}'}" for one in MORE_SEEDS)) if more else ()
+    targets = (f"{run}", f"{bundle}", *((f"{out / 'sweep'}",) if more else ()))
     return [
         Stage("simulate", ("simulate", "mmia", f"{recording}", "--frames", f"{frames}", "--seed", f"{seed}", "--scene", "mix")),
         Stage("train", ("train", "mmia", "--out", f"{run}", "--config", scale, "--seed", f"{seed}"), resume=("--resume",)),
         Stage("export", ("export", f"{run}", "--out", f"{bundle}")),
         Stage("verify", ("verify", f"{bundle}")),
         Stage("flag", ("flag", f"{bundle}", f"{recording}", "--out", f"{out / 'catalogue.jsonl'}")),
-        *rival,
-        Stage("bench", ("bench", f"{run}", f"{bundle}", "--out", f"{results}", *beside, *seeded)),
+        *more,
+        Stage("bench", ("bench", *targets, "--out", f"{results}", *beside, *seeded)),
         Stage("report", ("report", f"{results}", "--out", f"{out / 'report.html'}")),
         Stage("simulate pixels", ("simulate", "minieuso", f"{night}", "--session", f"{SESSION}", "--frames", f"{NIGHT_FRAMES[scale]}",
                                   "--seed", f"{seed}")),
@@ -59,6 +62,21 @@ def stages(out: Path, scale: str, seed: int) -> list[Stage]:
         Stage("study", ("study", "minieuso", "all", "--scale", STUDY_SCALE[scale], "--out", f"{study}", "--seed", f"{seed}")),
         Stage("bench pixels", ("bench", f"{pixel_run}", f"{pixel_bundle}", "--study", f"{study}", "--out", f"{pixels / 'results.json'}", *seeded)),
         Stage("report pixels", ("report", f"{pixels / 'results.json'}", "--out", f"{pixels / 'report.html'}")),
+    ]
+
+
+def _full_only(out: Path, seed: int) -> list[Stage]:
+    """What else is trained at full scale: two more seeds, the 2020 report's network and its padded twin, a small sweep."""
+    def training(name: str, folder: str, settings: str, epochs: int | None, own: int) -> Stage:
+        words = ("train", "mmia", "--out", f"{out / folder}", "--config", settings, "--seed", f"{own}")
+        return Stage(name, words if epochs is None else (*words, "--epochs", f"{epochs}"), resume=("--resume",))
+
+    return [
+        *(training(f"train seed {seed + one}", f"run-{seed + one}", "full", None, seed + one) for one in MORE_SEEDS),
+        training("train 2020", "run2020", "cvae2020", EPOCHS_2020, seed),
+        training("train 2020 on slices", "sliced2020", "cvae2020", EPOCHS_PADDING, seed),
+        training("train 2020 on padded events", "padded2020", "padded2020", EPOCHS_PADDING, seed),
+        Stage("sweep", ("train", "mmia", "--sweep", *SWEPT, "--out", f"{out / 'sweep'}", "--config", "sweep", "--seed", f"{seed}")),
     ]
 
 

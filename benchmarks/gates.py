@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from .results import Gate, Record
 
-COMPARE = {"==": operator.eq, "<=": operator.le, "<": operator.lt, ">=": operator.ge}
+COMPARE = {"==": operator.eq, "<=": operator.le, "<": operator.lt, ">=": operator.ge, ">": operator.gt}
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,14 @@ CLAIMS = (
     Claim("cvae.uv", ">=", 0.9, "median correlation of UV pulses of 10 counts or more with their true rate", full=True),
     Claim("cvae.uv.p10", ">=", 0.7, "tenth percentile of that correlation", full=True),
     Claim("cvae.uv.peak_us", "<=", 50, "median microseconds by which the peak's time is off", full=True),
+    Claim("score.classes", ">", 0, "five-way macro F1 of the int8 flight file less that of the best rival, lower 95 % bound, paired by scene", low=True,
+          full=True),
+    Claim("score.classes.blue", ">", 0, "the same of the F1 of blue, without the bound", full=True),
+    Claim("score.classes.hits", ">", 0, "the same of the F1 of hits", full=True),
+    Claim("int8.seeds", ">=", -0.003, "ROC AUC of int8 minus its float twin, mean over three seeds", full=True),
+    Claim("int8.seeds.low", ">=", -0.005, "lower 95 % bound of that mean, paired bootstrap by scene within each seed", full=True),
+    Claim("int8.seeds.windows", ">=", 50_000, "balanced test windows behind that mean", full=True),
+    Claim("flight.budget", "<=", 1, "the larger of bytes / 64,000 and median microseconds of an engine call / 100 on LiteRT on this machine", full=True),
     Claim("runtime.added_us", "<=", 50, "median microseconds from counts to flag beyond the bare engine call, one window, one thread"),
     Claim("runtime.added_rss_mb", "<=", 4, "MB of peak resident memory over 10 minutes of stream, above the bare engine's process"),
     Claim("runtime.added_rss_mb.growth", "<", 0.5, "MB of resident memory gained after the first minute of stream"),

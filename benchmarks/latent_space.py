@@ -1,4 +1,4 @@
-"""Figure 6 of the 2020 report for our network: its int8 latents embedded by t-SNE, their values window by window, and how well they keep classes apart."""
+"""Figure 6 of the 2020 report for our network: the int8 latents embedded by t-SNE and as a feature map, and how well they keep classes apart."""
 
 from collections.abc import Callable
 from typing import Any
@@ -28,8 +28,8 @@ def latent_space(material: Material) -> Stage:
     statistic = class_mean(share, test.label[taken])
     record = Record("latents.neighbours.int8", statistic(np.arange(taken.size)), "share", "measured", on("litert"),
                     scene_bootstrap(statistic, test.scene[taken], material.seed), taken.size, material.seed,
-                    f"{SOURCE}; of the {NEIGHBOURS} windows of other scenes with the nearest int8 latents the share of the window's own class, mean over "
-                    f"classes, equally many windows of each; by chance {chance:.3f}; interval of scenes drawn again, each window with the neighbours it has")
+                    f"{SOURCE}; share of a window's own class among the {NEIGHBOURS} windows of other scenes with the nearest int8 latents, mean over "
+                    f"classes, equally many windows of each; by chance {chance:.3f}; scenes drawn again, each window with the neighbours it has")
     table = {"columns": ["neighbours in the latent space", "value"],
              "rows": [{"name": f"of a window's {NEIGHBOURS} nearest from other scenes, those of its own class", "cells": [record.id]}],
              "note": f"By chance it would be {chance:.3f}. All latents and all {taken.size:,} windows, not the picture of them."}
@@ -74,12 +74,12 @@ def class_mean(share: np.ndarray, label: np.ndarray) -> Callable[[np.ndarray], f
 
 
 def tsne(latents: np.ndarray, label: np.ndarray, picks: np.ndarray, seed: int) -> dict[str, Any]:
-    """t-SNE of latents [w, k] of the windows `picks` [n], in the plane and in space: van der Maaten and Hinton, J. Mach. Learn. Res. 9 (2008) 2579."""
+    """t-SNE (van der Maaten and Hinton, J. Mach. Learn. Res. 9 (2008) 2579) of latents [w, k] of the windows `picks` [n], in the plane and in space."""
     from sklearn.manifold import TSNE
 
     def embedded(dimensions: int) -> list[list[float]]:
         found = TSNE(dimensions, perplexity=PERPLEXITY, init="pca", random_state=seed).fit_transform(latents[picks].astype(np.float64))
-        return np.round(found.astype(np.float64), 1).tolist()  # type: ignore[no-any-return]
+        return np.round(found.astype(np.float64), 1).tolist()
 
     return {"classes": list(CLASSES), "label": label[picks].tolist(), "plane": embedded(2), "space": embedded(3)}
 

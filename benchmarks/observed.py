@@ -1,7 +1,6 @@
 """Figures 4 and 5 of the 2020 report: slices as observed beside what our network and the report's make of them, whole and without their edges."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -48,5 +47,4 @@ def shown(snr: np.ndarray) -> np.ndarray:
 
 def binned(values: np.ndarray) -> list[list[float]]:
     """Means of BIN samples each of values [3, n]."""
-    found: Any = np.round(values.reshape(len(values), -1, BIN).mean(axis=2, dtype=np.float64), 3).tolist()
-    return found  # type: ignore[no-any-return]
+    return np.round(values.reshape(len(values), -1, BIN).mean(axis=2, dtype=np.float64), 3).tolist()

@@ -12,7 +12,7 @@ from edge_runtime.files import read_json, write_file
 
 SCHEMA_VERSION = 1
 HOW = ("measured", "emulated", "modelled", "published")
-OPERATIONS = ("==", "<=", "<", ">=")
+OPERATIONS = ("==", "<=", "<", ">=", ">")
 TASKS = ("mmia", "minieuso")
 LIMIT = 8 << 20  # bytes of a results file
 FIGURES_LIMIT = 2 << 20  # bytes of the figures' data in it: a report is for reading, not an archive

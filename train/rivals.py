@@ -98,17 +98,16 @@ class FiveWay:
 
 
 class Boosted:
-    """Five classes without a network: gradient-boosted trees on what the cuts of `FiveWay` are made on, each class of the same weight."""
+    """Five classes without a network: gradient-boosted trees on what the cuts of `FiveWay` are made on."""
 
     def __init__(self, counts: np.ndarray, label: np.ndarray, seed: int) -> None:
         """Fit to counts uint16 [w, 3, 1040] and label int [w], index in CLASSES; -1 takes no part. Each class has to be among them."""
-        from sklearn.utils.class_weight import compute_sample_weight
         from xgboost import XGBClassifier
 
         named = label >= 0
         # On one core: where another process takes part of a second one, its threads wait for each other most of the time.
         self._trees = XGBClassifier(n_estimators=TREES, max_depth=DEPTH, learning_rate=0.1, n_jobs=1, random_state=seed)
-        self._trees.fit(five_way_features(counts[named]), label[named], sample_weight=compute_sample_weight("balanced", label[named]))
+        self._trees.fit(five_way_features(counts[named]), label[named])
 
     def told(self, counts: np.ndarray) -> np.ndarray:
         """Class int64 [w] of counts uint16 [w, 3, 1040]."""

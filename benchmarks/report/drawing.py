@@ -52,6 +52,7 @@ def to_svg(figure: Figure, name: str, alt: str) -> Markup:
     svg = re.sub(r'href="#([^"]+)"', rf'href="#{name}-\1"', svg)
     svg = re.sub(r"url\(#([^)]+)\)", rf"url(#{name}-\1)", svg)
     svg = re.sub(r"font-family: [^;\"]*|font: ([0-9.]+px)[^;\"]*", lambda found: f"font-size: {found[1]}" if found[1] else "", svg)
+    svg = re.sub(r'\b(?:d|x|y)="[^"]*"', lambda found: re.sub(r"(\.\d\d)\d+", r"\1", found[0]), svg)  # a hundredth of a pixel is enough
     for colour, variable in _VARIABLES.items():
         svg = svg.replace(colour, f"var(--{variable})")
     head, rest = svg[:svg.index(">")], svg[svg.index(">") + 1:]

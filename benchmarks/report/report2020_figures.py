@@ -1,6 +1,7 @@
 """The figures of the 2020 report, repeated: observation beside reconstruction, the latents embedded by t-SNE and as a feature map."""
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,15 @@ from .cells import MINUS
 from .drawing import FAINT, INK, MUTED, SERIES, canvas, line, named, runs, style, to_svg
 from .figures import CHANNEL_NAMES, CLASS_COLOURS
 
-CURVES = (("counts", "counts", {"color": FAINT, "linewidth": 0.9}), ("rate", "true rate", {"color": INK, "linewidth": 1.1, "linestyle": (0, (3, 2)), "zorder": 4}),
+CURVES = (("counts", "counts", {"color": FAINT, "linewidth": 0.9}),
+          ("rate", "true rate", {"color": INK, "linewidth": 1.1, "linestyle": (0, (3, 2)), "zorder": 4}),
           ("report", "the 2020 report's network", line(1)), ("ours", "our int8 network", {**line(0), "linewidth": 1.8}))
 VIEWS = ((20, -60), (20, 30))  # elevation and azimuth in degrees from which a cloud in space is seen: a quarter turn apart
 SHADES = 6  # of a latent's value, on either side of 0
 
 
 def observed(data: Mapping[str, Any], part: str) -> Markup:
-    """Slices side by side, three channels on own axes, counts and true rate beside the reconstructions; `part` "whole" or, without the edges, "inner"."""
+    """Slices side by side, a row for each channel, counts and true rate beside the reconstructions; `part` "whole" or, without the edges, "inner"."""
     slices = data["slices"]
     figure = canvas(1080, 600)
     panels = figure.subplots(len(CHANNEL_NAMES), len(slices), sharex=True, squeeze=False)
@@ -45,7 +47,7 @@ def observed(data: Mapping[str, Any], part: str) -> Markup:
     panels[-1, len(slices) // 2].set_xlabel("ms;  vertical: counts per 10 µs")
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=len(CURVES))
     name = "observed" if part == "whole" else "observed_inner"
-    return to_svg(figure, name, f"{len(slices)} slices, {'whole' if part == 'whole' else 'without their edges'}. Largest samples. {'; '.join(words)}.")
+    return to_svg(figure, name, f"{len(slices)} slices {'whole' if part == 'whole' else 'without their edges'}; largest samples: {'; '.join(words)}.")
 
 
 def tsne(data: Mapping[str, Any]) -> Markup:
@@ -60,6 +62,7 @@ def tsne(data: Mapping[str, Any]) -> Markup:
         panel.tick_params(labelbottom=False, labelleft=False, length=0)
     for panel, (elevation, azimuth) in zip(axes[1:], VIEWS, strict=True):
         panel.view_init(elevation, azimuth)
+        panel.set_box_aspect(None, zoom=1.3)
         for axis in (panel.xaxis, panel.yaxis, panel.zaxis):
             axis.set_pane_color("none")
             axis.set_ticklabels([])
@@ -82,12 +85,12 @@ def features(data: Mapping[str, Any]) -> Markup:
     for number in (*range(-SHADES, 0), *range(1, SHADES + 1)):
         looks: dict[str, Any] = {"facecolor": SERIES[3 if number > 0 else 1], "alpha": abs(number) / SHADES, "linewidth": 0}
         down = runs((shade == number).T)  # neighbours in a column in one: many latents hardly move within a class
-        axes.add_patch(PathPatch(Path(down.vertices[:, ::-1], down.codes), **looks))
+        axes.add_patch(PathPatch(Path(np.asarray(down.vertices)[:, ::-1], down.codes), **looks))
         scale.add_patch(Rectangle((0, number - 0.5), 1, 1, **looks))
     first = [int(np.searchsorted(label, number)) for number in range(len(data["classes"]) + 1)]
     for edge in first[1:-1]:
         axes.axhline(edge - 0.5, color=INK, linewidth=0.8)
-    axes.set_yticks([(a + b - 1) / 2 for a, b in zip(first, first[1:], strict=False)], data["classes"])
+    axes.set_yticks([(a + b - 1) / 2 for a, b in pairwise(first)], data["classes"])
     for text, colour in zip(axes.get_yticklabels(), CLASS_COLOURS, strict=True):
         text.set_color(colour)
     axes.set_xlim(-0.5, values.shape[1] - 0.5)
@@ -97,7 +100,7 @@ def features(data: Mapping[str, Any]) -> Markup:
     axes.set_xlabel("latent")
     scale.set_ylim(-SHADES - 0.5, SHADES + 0.5)
     scale.set_xticks([])
-    scale.set_yticks((-SHADES, 0, SHADES), [f"{value:.1f}".replace("-", MINUS) for value in (-limit, 0, limit)])
+    scale.set_yticks((-SHADES, 0, SHADES), [f"≤ {MINUS}{limit:.1f}", "0", f"≥ {limit:.1f}"])
     scale.yaxis.tick_right()
     scale.tick_params(length=0)
     scale.grid(visible=False)

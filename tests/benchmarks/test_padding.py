@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def test_each_way_is_scored_on_the_real_samples_of_the_same_events(tmp_path, mon
     assert cut == (sum(length // 100 for length in lengths), 3, 100) and set(scored) == {100}
     value = {record.id: record.value for record in stage.records}
     ends = np.cumsum([0] + [length // 100 for length in lengths])
-    assert value["padding.sliced"] == pytest.approx(np.mean([(a + b - 1) / 2 for a, b in zip(ends[:-1], ends[1:], strict=True)]))
+    assert value["padding.sliced"] == pytest.approx(np.mean([(a + b - 1) / 2 for a, b in pairwise(ends)]))
     assert value["padding.padded"] == 1 and value["padding.difference"] == pytest.approx(value["padding.sliced"] - 1)
 
 

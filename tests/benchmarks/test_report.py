@@ -4,15 +4,18 @@ import subprocess
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
+from benchmarks.report import report2020_figures
 from benchmarks.report.render import render
 from benchmarks.report.words import first_paragraph
 from benchmarks.results import Record, Spread, read_results, write_results
 from edge_runtime.errors import InputError
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-FIGURES = ["figure-roc", "figure-confusion", "figure-efficiency", "figure-latency", "figure-latents", "figure-uv_curve",
+FIGURES = ["figure-roc", "figure-confusion", "figure-efficiency", "figure-latency", "figure-latents", "figure-uv_curve", "figure-observed",
+           "figure-observed_inner", "figure-tsne", "figure-features",
            *(f"figure-window{place}" for place in range(5))]
 MEASURE = """<script>window.addEventListener("load", () => { for (const figure of document.querySelectorAll("figure")) {
   const box = figure.querySelector("svg").getBoundingClientRect(), paths = figure.querySelectorAll("svg path, svg use").length;
@@ -92,14 +95,47 @@ def test_a_report_of_nothing_is_still_a_page(results, tmp_path):
 
 
 def test_the_sections_stand_in_their_order_each_with_its_link(page):
-    sections = ["gates", "flagging", "windows", "board", "bytes", "parity", "environment", "records"]
+    sections = ["gates", "flagging", "windows", "figures2020", "board", "bytes", "parity", "environment", "records"]
     assert re.findall(r'<section id="([^"]+)">', page) == sections
     assert re.findall(r'<a href="#([^"]+)">', page) == sections
     assert "<title>Pixie report: MMIA photometers</title>" in page and "Mini-EUSO" not in page
     assert re.findall(r"<h3>([^<]+)</h3>", page) == ["Rivals on the same windows", "Float twin, post-training int8, label-free scores", "Hard scenes",
                                                      "Streams",
-                                                     "Edges, UV, tiling", "A score for the model", "The 2020 report", "Memory and throughput",
+                                                     "Edges, UV, tiling", "A score for the model", "The 2020 report",
+                                                     "Do neighbours share their class?", "Memory and throughput",
                                                      "Files", "Recorded slices"]
+
+
+def test_the_2020_reports_figures_have_a_section_only_where_there_are_data(results, tmp_path):
+    assert "figures2020" not in render(replace(results, figures={"efficiency": results.figures["efficiency"]}), tmp_path)
+    embedded = render(replace(results, figures={name: results.figures[name] for name in ("tsne", "features")}), tmp_path)
+    assert '<section id="figures2020">' in embedded and '<figure id="figure-tsne">' in embedded and '<figure id="figure-observed' not in embedded
+
+
+def test_without_a_run_of_the_2020_reports_network_ours_stands_alone(results, page, tmp_path):
+    alone = [{name: data for name, data in one.items() if name != "report"} for one in results.figures["observed"]["slices"]]
+    drawn = render(replace(results, figures={"observed": {**results.figures["observed"], "slices": alone}}), tmp_path)
+    beside, own = "the 2020 report's network</text>", "our int8 network</text>"
+    assert page.count(beside) == page.count(own) == 2 and drawn.count(beside) == 0 and drawn.count(own) == 2
+
+
+def test_the_edges_are_in_one_figure_and_not_in_the_other(results):
+    slices = [{**one, "report": [[9e3 * (place < 25 or place >= 475) + 1 for place in range(500)]] * 3} for one in results.figures["observed"]["slices"]]
+    drawn = report2020_figures.draw({"observed": {**results.figures["observed"], "slices": slices}})
+    ticks = {name: [int(tick) for tick in re.findall(r">(\d+)</text>", svg)] for name, svg in drawn.items()}
+    assert max(ticks["observed"]) > 5_000 > 100 > max(ticks["observed_inner"])
+
+
+def test_the_feature_map_keeps_the_places_of_its_cells(results):
+    values = np.zeros((10, 4))
+    values[3, 2] = 5.0
+    data = {"classes": list("abcde"), "label": np.repeat(np.arange(5), 2).tolist(), "values": values.tolist()}
+    paths = re.findall(r'<g id="features-patch_\d+">\s*<path d="([^"]*)"', str(report2020_figures.draw({"features": data})["features"]))
+    # the whole figure, the map, its one cell that is not 0
+    _, axes, cell = (np.array(re.findall(r"[ML] ([0-9.]+) ([0-9.]+)", path), float)[:4] for path in paths[:3])
+    low, high = axes.min(axis=0), axes.max(axis=0)
+    assert (cell.min(axis=0) - low) / (high - low) == pytest.approx([2 / 4, 3 / 10], abs=1e-3)  # downwards
+    assert (cell.max(axis=0) - low) / (high - low) == pytest.approx([3 / 4, 4 / 10], abs=1e-3)
 
 
 def test_text_from_results_is_escaped(results, tmp_path):
@@ -107,7 +143,7 @@ def test_text_from_results_is_escaped(results, tmp_path):
     assert "<script>" not in page and "&lt;script&gt;" in page
 
 
-@pytest.mark.parametrize("name", ["latency", "roc", "confusion", "efficiency", "latents", "uv_curve"])
+@pytest.mark.parametrize("name", ["latency", "roc", "confusion", "efficiency", "latents", "uv_curve", "tsne", "features", "observed"])
 def test_malformed_data_of_a_figure_are_refused_naming_it(results, tmp_path, name):
     path = tmp_path / "results.json"
     for broken in ([], {}, {"engines": 3, "levels": "x", "counts": [["a"]], "classes": [1], "quiet": 1, "points": 2, "snr": []}):

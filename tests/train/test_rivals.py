@@ -39,9 +39,18 @@ def test_more_windows_than_a_chunk_are_scored_as_each_alone():
     assert np.array_equal(rivals.boxcar_clipped(counts)[-3:], rivals.boxcar_clipped(counts[-3:]))
 
 
-def test_five_way_cuts_do_far_better_than_chance_and_the_same_twice():
+@pytest.mark.parametrize("five_way", [rivals.FiveWay, rivals.Boosted])
+def test_five_way_rivals_do_far_better_than_chance_and_the_same_twice(five_way):
     train, test = window_set("train", 120, 1), window_set("test", 60, 1)
-    told = [rivals.FiveWay(train.counts, train.label, 0).told(test.counts) for _ in range(2)]
+    told = [five_way(train.counts, train.label, 0).told(test.counts) for _ in range(2)]
     named = test.label >= 0
-    assert np.array_equal(*told)
+    assert np.array_equal(*told) and told[0].dtype == np.int64
     assert (told[0][named] == test.label[named]).mean() > 2 / len(CLASSES)
+
+
+def test_boosted_trees_learn_nothing_from_windows_without_a_name():
+    train, test = window_set("train", 120, 1), window_set("test", 20, 1)
+    named = train.label >= 0
+    assert not named.all()
+    told = [rivals.Boosted(counts, label, 0).told(test.counts) for counts, label in ((train.counts, train.label), (train.counts[named], train.label[named]))]
+    assert np.array_equal(*told)
