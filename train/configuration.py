@@ -209,7 +209,7 @@ def settings_file(task: str, word: str) -> Path:
 
 
 def settings_words(task: str) -> tuple[str, ...]:
-    """The words for the settings that come with Pixie: "demo", "full" and, for mmia, "cvae2020"."""
+    """The words for the settings that come with Pixie: "demo", "full" and, for mmia, "sweep", "cvae2020" and "padded2020"."""
     return tuple(sorted(path.stem.removeprefix(f"{task}_") for path in _SETTINGS.glob(f"{task}_*.toml")))
 
 

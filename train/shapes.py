@@ -9,6 +9,7 @@ from .configuration import ModelConfiguration, PixelModelConfiguration
 from .configuration2020 import Model2020
 
 AnyModel = ModelConfiguration | PixelModelConfiguration | Model2020
+MARGIN = 1  # samples of the decoder's innermost map beyond either end of the window
 Shapes = dict[str, tuple[int, ...]]
 
 
@@ -64,6 +65,11 @@ def shapes2020(model: Model2020) -> Shapes:
     return shapes
 
 
+def innermost(model: ModelConfiguration) -> int:
+    """Samples of the photometers' decoder's innermost map: those of the window, halved by each doubling to come, and MARGIN beyond either end."""
+    return (model.samples >> len(model.decoder_channels)) + 2 * MARGIN
+
+
 def innermost2020(samples: int) -> int:
     """Samples of the innermost map of the 2020 report's network; 233 for slices of 5,000."""
     length = (3 * samples - 3) // 2
@@ -94,7 +100,7 @@ def _photometer_shapes(model: ModelConfiguration) -> Shapes:
     layer("encoder.head.0", (model.head, source), model.head)
     layer("encoder.head.2", (len(CLASSES), model.head), len(CLASSES))
     channels = (*model.decoder_channels, 3)
-    width = channels[0] * (model.samples >> len(model.decoder_channels))
+    width = channels[0] * innermost(model)
     layer("decoder.dense.0", (width, model.latent), width)
     for index, (source, target) in enumerate(pairwise(channels)):
         layer(f"decoder.widen.{2 * index}", (source, target, 4), target)

@@ -26,8 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("task", choices=TASKS, metavar="|".join(TASKS),
                         help="what is trained: mmia, the photometers of ASIM; minieuso, the pixels of Mini-EUSO")
     parser.add_argument("--out", type=Path, required=True, metavar="RUN", help="folder of the run, made here")
-    parser.add_argument("--config", metavar="FILE.toml", help="settings; the words demo (default), full and, for mmia, cvae2020 "
-                        "(the 2020 report's network) name those that come with Pixie")
+    parser.add_argument("--config", metavar="FILE.toml", help="settings; the words demo (default), full and, for mmia, sweep, "
+                        "cvae2020 and padded2020 (the 2020 report's network, on slices and on padded events) name those that come with Pixie")
     parser.add_argument("--seed", type=_natural, help="seed of scenes, weights and noise (default: that of the settings)")
     parser.add_argument("--epochs", type=_natural, help="float epochs before the quantised ones (default: that of the settings)")
     parser.add_argument("--sweep", nargs="*", choices=SUBJECTS, metavar="SUBJECT", help="train one run for each value of these settings instead, the "

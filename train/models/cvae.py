@@ -2,7 +2,7 @@
 
     counts [b, 3, 1040] -> convolutions, ReLU -> map [b, c, t] -> flatten -> posterior_mean [b, latent], posterior_log_variance [b, latent]
                                                      map -> maximum over time [b, c] -> dense, ReLU, dense -> logits [b, 5]
-    z [b, latent] -> dense, ReLU [b, c', 65] -> transposed convolutions, ReLU -> pre-activation [b, 3, 1040]
+    z [b, latent] -> dense, ReLU [b, c', 67] -> transposed convolutions, ReLU -> pre-activation [b, 3, 1040], the ends of it cut off
 
 The maximum over time makes the head independent of where in the window the light is. The pre-activation means what the observation
 model says (train/losses.py): exp and softplus are no int8 operators, the host applies them by a table of 256 entries.
@@ -18,6 +18,7 @@ from torch import nn
 from edge_runtime.flagging import CLASSES
 
 from ..configuration import ModelConfiguration
+from ..shapes import MARGIN, innermost
 from .layers import Layers, real
 
 BANDS = 3
@@ -77,12 +78,13 @@ class Decoder(nn.Module):
     def __init__(self, configuration: ModelConfiguration, layers: Layers) -> None:
         super().__init__()
         channels = (*configuration.decoder_channels, BANDS)
-        self.length = configuration.samples >> len(configuration.decoder_channels)
+        self.length = innermost(configuration)
         self.dense = nn.Sequential(layers.dense(configuration.latent, channels[0] * self.length), layers.relu())
         self.widen = nn.Sequential()
         for index, (source, target) in enumerate(pairwise(channels), start=1):
             activated = index < len(channels) - 1
-            self.widen.append(layers.transposed(source, target, activated))
+            # Beyond its ends a transposed convolution finds nothing: what that spoils is made besides, and cut off.
+            self.widen.append(layers.transposed(source, target, activated, 0 if activated else MARGIN << (len(channels) - 1)))
             self.widen.append(layers.relu() if activated else layers.output())
 
     def forward(self, latents: Any) -> torch.Tensor:

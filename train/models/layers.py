@@ -38,8 +38,8 @@ class Layers(Protocol):
     def dense(self, source: int, target: int) -> nn.Module:
         """Dense layer."""
 
-    def transposed(self, source: int, target: int, activated: bool) -> nn.Module:
-        """Transposed 1-D convolution that doubles the length: kernel 4, stride 2, padding 1; `activated` where a ReLU follows."""
+    def transposed(self, source: int, target: int, activated: bool, crop: int = 0) -> nn.Module:
+        """Transposed 1-D convolution that doubles the length less `crop` at either end: kernel 4, stride 2; `activated` where a ReLU follows."""
 
     def relu(self) -> nn.Module:
         """ReLU, with unsigned 8-bit codes where quantised."""
@@ -67,9 +67,9 @@ class FloatLayers:
         """See `Layers`."""
         return nn.Linear(source, target)
 
-    def transposed(self, source: int, target: int, activated: bool) -> nn.Module:
+    def transposed(self, source: int, target: int, activated: bool, crop: int = 0) -> nn.Module:
         """See `Layers`."""
-        return nn.ConvTranspose1d(source, target, 4, stride=2, padding=1)
+        return nn.ConvTranspose1d(source, target, 4, stride=2, padding=1 + crop)
 
     def relu(self) -> nn.Module:
         """See `Layers`."""
@@ -90,9 +90,9 @@ class NormalisedLayers(FloatLayers):
         """See `Layers`."""
         return _NormalisedConv(source, target, kernel, stride=stride, padding=kernel // 2)
 
-    def transposed(self, source: int, target: int, activated: bool) -> nn.Module:
+    def transposed(self, source: int, target: int, activated: bool, crop: int = 0) -> nn.Module:
         """See `Layers`."""
-        return (_NormalisedTransposed if activated else nn.ConvTranspose1d)(source, target, 4, stride=2, padding=1)
+        return (_NormalisedTransposed if activated else nn.ConvTranspose1d)(source, target, 4, stride=2, padding=1 + crop)
 
 
 class _NormalisedConv(nn.Conv1d):
@@ -158,9 +158,9 @@ class QuantisedLayers:
         """See `Layers`."""
         return qnn.QuantLinear(source, target, bias=True, weight_quant=Int8WeightPerTensorFixedPoint, bias_quant=Int32Bias)
 
-    def transposed(self, source: int, target: int, activated: bool) -> nn.Module:
+    def transposed(self, source: int, target: int, activated: bool, crop: int = 0) -> nn.Module:
         """See `Layers`. Per tensor: XNNPACK runs no per-channel TRANSPOSE_CONV."""
-        return qnn.QuantConvTranspose1d(source, target, 4, stride=2, padding=1, bias=True,
+        return qnn.QuantConvTranspose1d(source, target, 4, stride=2, padding=1 + crop, bias=True,
                                         weight_quant=Int8WeightPerTensorFixedPoint, bias_quant=Int32Bias)
 
     def relu(self) -> nn.Module:
