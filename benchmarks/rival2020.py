@@ -38,16 +38,23 @@ def beats_2020(material: Material, rival: Path) -> Stage:
     own_error, their_error = (error_in_sigma(values, rate)[signal] for values in (ours, theirs))
     records = worst_channel("cvae.beats_2020", own_error, their_error, event[signal], material.seed,
                             f"{SOURCE}; rms error of the int8 whole model less that of the 2020 report's network, signal windows")
-    own, other = read_run(material.run).configuration, read_run2020(rival).configuration
+    report = read_run2020(rival)
+    own, other = read_run(material.run).configuration, report.configuration
     seen = {"ours": own.data.train_scenes * 4 * WINDOW_SAMPLES * (own.training.trunk_epochs + own.training.tail_epochs),
             "report": other.data.slices * other.model.samples * other.training.trunk_epochs}
     updates = other.training.trunk_epochs * -(-other.data.slices // other.training.batch)
     records += [Record(f"cvae.samples_seen.{name}", value, "count", "measured", on(), None, 1, material.seed, f"{SOURCE}; samples of a channel in training, "
                        "repeats counted") for name, value in seen.items()]
+    achieved = report.calibration["achieved"]
+    records += [Record(f"cvae2020.{name}", achieved[name], "nats/slice", "measured", on(), None, achieved["slices"], material.seed,
+                       f"train/report2020.py; posterior of held-out slices against the prior, {words}")
+                for name, words in (("kl", "Kingma and Welling 2014"), ("kl_as_printed", "as the report prints it without the factor 1/2, its sign mended"))]
     rows = [{"name": f"error less that of the 2020 report's network after {updates:,} of its 34,500 updates, worst channel", "cells": ["cvae.beats_2020"]},
             *({"name": f"the same at {channel}", "cells": [f"cvae.beats_2020.{channel}"]} for channel in CHANNELS),
             {"name": "samples of a channel seen in training, ours", "cells": ["cvae.samples_seen.ours"]},
-            {"name": "and the 2020 report's", "cells": ["cvae.samples_seen.report"]}]
+            {"name": "and the 2020 report's", "cells": ["cvae.samples_seen.report"]},
+            {"name": "KL divergence of the report's network, nats per slice", "cells": ["cvae2020.kl"]},
+            {"name": "the same by the formula as printed: twice that, so training with it is training with beta = 2", "cells": ["cvae2020.kl_as_printed"]}]
     return Stage(tuple(records), {"tables": {"rival2020": {"columns": ["beside the 2020 report's network", "value"], "rows": rows}}})
 
 
