@@ -1,15 +1,33 @@
 """What the MMIA page says first, and the numbers in its tiles."""
 
+from ..gates import shown
 from ..results import Record, Results
 from .cells import MINUS
 
 TILES = (("runtime.realtime", "counts to catalogue"), ("latency.litert.paced.p50", "LiteRT, paced, median"), ("runtime.added_us", "added by Pixie, median"),
          ("flight.bytes", "what flies"), ("runtime.added_rss_mb", "memory above the bare engine"), ("detection.auc_noise", "signal against all noise"))
 RIVAL = "rival."
+CLAIMED = ("cvae.", "elbo.", "score.classes", "int8.seeds", "flight.budget")
 
 
 def first_paragraph(results: Results) -> str:
-    """What the reader must know first: whether the network beats the best simple rival in telling signal from quiet."""
+    """What the reader must know first: whether the network beats the best simple rival in telling signal from quiet, and which claims do not hold."""
+    return " ".join(part for part in (_flagging(results), _unmet(results)) if part)
+
+
+def _unmet(results: Results) -> str:
+    """Each claim about the autoencoder that was measured and falls short, with its figure and what the record says of it."""
+    short = [gate for gate in results.gates if gate.holds is False and gate.value is not None and gate.id.startswith(CLAIMED)]
+    told = []
+    for gate in short:
+        record = results.record(gate.id)
+        why = record.source.rsplit("; ", 1)[-1] if record is not None else ""
+        value, bound = (shown(number).replace("-", MINUS) for number in (gate.value, gate.bound))
+        told.append(f"{gate.id} is {value}, asked for {gate.op} {bound} ({why})")
+    return f"Claims that do not hold: {'; '.join(told)}." if told else ""
+
+
+def _flagging(results: Results) -> str:
     own = results.record("detection.auc_quiet")
     rivals = [record for record in results.with_prefix(RIVAL) if record.id.endswith(".auc_quiet") and record.value is not None]
     if own is None or own.value is None or not rivals:
