@@ -1,11 +1,18 @@
 import argparse
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from benchmarks import demo
+from benchmarks.cli import BENCH, REPORT
+from edge_runtime.cli import _parser
 from edge_runtime.errors import InputError, MissingError, PixieError
+from edge_runtime.verbs import FLAG, VERIFY
+from export.cli import EXPORT
+from train.cli import SIMULATE, STUDY, TRAIN
+from train.configuration import settings_words
 
 
 def command(tmp_path, code):
@@ -53,3 +60,21 @@ def test_a_stage_that_fails_stops_it_is_told_and_is_run_again(tmp_path, monkeypa
     assert run(tmp_path).status == 0
     again = (tmp_path / "words").read_text().splitlines()[ALL.index(stage) + 1]
     assert again.split()[0] == stage and ("--resume" in again) == (stage == "train")
+
+
+@pytest.mark.parametrize("scale", ["demo", "full"])
+def test_every_command_is_one_that_pixie_takes_and_reads_what_an_earlier_one_left(tmp_path, scale):
+    verbs = {verb.name: verb for verb in (SIMULATE, STUDY, TRAIN, EXPORT, BENCH, REPORT, FLAG, VERIFY)}
+    made = set()
+    for stage in demo.stages(tmp_path, scale, 3):
+        parser = _parser("pixie", verbs)
+        told = vars(parser.parse_args([*stage.words, *stage.resume]))
+        if told["verb"] == "train":
+            words = settings_words(told["task"])
+            assert told["config"] in words, stage.name
+        read = [path for name, value in told.items() if name not in ("out", "file") for path in (value if isinstance(value, list | tuple) else [value])
+                if isinstance(path, Path)]
+        assert set(read) <= made, stage.name
+        made |= {path for path in (told.get("out"), told.get("file")) if path is not None}
+    runs = [stage.name for stage in demo.stages(tmp_path, scale, 3) if stage.name.startswith(("train", "sweep"))]
+    assert len(runs) == (2 if scale == "demo" else 8)
