@@ -114,7 +114,7 @@ def pixel_windows(seed: int, frames: int = 16) -> np.ndarray:
 def added(bundle: Path, counts: np.ndarray, scratch: Path, scale: str, seed: int) -> Stage:
     """`runtime.added_us`: counts to flag through the streaming loop less the bare engine call, interleaved in one process; counts uint16 [3, n]."""
     np.save(scratch / "counts.npy", counts)
-    told = _process({"task": "added", "folder": str(bundle), "counts": str(scratch / "counts.npy"), "pairs": EFFORT[scale].pairs})
+    told = _process({"task": "added", "folder": str(bundle.resolve()), "counts": str(scratch / "counts.npy"), "pairs": EFFORT[scale].pairs})
     whole, bare = np.asarray(told["whole_us"]), np.asarray(told["bare_us"])
     extra, place = whole - bare, on(told["description"])
     source = ("benchmarks/latency.py; pairs in one process, order alternating: (Windows.push, Flagger.window) less (set_tensor, invoke, get_tensor) "
@@ -132,7 +132,7 @@ def added(bundle: Path, counts: np.ndarray, scratch: Path, scale: str, seed: int
 
 def _timed(folder: Path, engine: str, inputs: Path, effort: Effort | None, pace: float) -> dict[str, Any]:
     """What a process of its own says of one engine: loading and first call, and with an effort its loops."""
-    return _process({"task": "time", "folder": str(folder), "engine": engine, "inputs": str(inputs), "pace": pace, "effort": effort and asdict(effort)})
+    return _process({"task": "time", "folder": str(folder.resolve()), "engine": engine, "inputs": str(inputs), "pace": pace, "effort": effort and asdict(effort)})
 
 
 def _process(task: dict[str, Any]) -> dict[str, Any]:

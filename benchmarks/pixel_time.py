@@ -42,7 +42,7 @@ def frame_time(bundle: Path, scratch: Path, scale: str, seed: int) -> Stage:
     scene = Scene(9, FRAMES[scale], seed)  # the session with most light: most pixels to follow
     np.savez(scratch / "frames.npz", sums=scene.sums(), dead=scene.dead)
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    task = {"bundle": str(bundle), "stream": str(scratch / "frames.npz"), "seed": seed}
+    task = {"bundle": str(bundle.resolve()), "stream": str(scratch / "frames.npz"), "seed": seed}
     finished = subprocess.run([sys.executable, "-m", "benchmarks.pixel_time", json.dumps(task)], capture_output=True, text=True, env=environment,
                               cwd=Path(__file__).parents[1], check=False)
     if finished.returncode:

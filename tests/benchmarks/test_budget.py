@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,13 @@ def test_the_bare_engine_is_timed_in_a_hot_loop_alone(material, monkeypatch):
     monkeypatch.setitem(latency.EFFORT, "demo", latency.Effort(100, 0.2, 1_000_000, 200))  # paced it would never end
     calls, engine = latency.hot_loop(material.bundle.folder / "model.tflite", (material.few_codes(),), material.scratch, "demo")
     assert 10 < calls.size <= 100 and (calls > 0).all() and engine == "litert, bare interpreter"
+
+
+def test_a_name_relative_to_where_the_user_stands_is_found(material, monkeypatch):
+    monkeypatch.setitem(latency.EFFORT, "demo", latency.Effort(20, 0.2, 1, 1))
+    monkeypatch.chdir(material.bundle.folder.parent)
+    calls, _ = latency.hot_loop(Path(material.bundle.folder.name) / "model.tflite", (material.few_codes(),), material.scratch, "demo")
+    assert calls.size
 
 
 def test_without_the_engine_the_budget_is_refused(material, monkeypatch):
