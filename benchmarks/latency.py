@@ -132,7 +132,8 @@ def added(bundle: Path, counts: np.ndarray, scratch: Path, scale: str, seed: int
 
 def _timed(folder: Path, engine: str, inputs: Path, effort: Effort | None, pace: float) -> dict[str, Any]:
     """What a process of its own says of one engine: loading and first call, and with an effort its loops."""
-    return _process({"task": "time", "folder": str(folder.resolve()), "engine": engine, "inputs": str(inputs), "pace": pace, "effort": effort and asdict(effort)})
+    told = {"task": "time", "folder": str(folder.resolve()), "engine": engine, "inputs": str(inputs), "pace": pace}
+    return _process({**told, "effort": effort and asdict(effort)})
 
 
 def _process(task: dict[str, Any]) -> dict[str, Any]:
