@@ -138,15 +138,30 @@ def tiling(material: Material) -> Record:
 
 
 def _frames(seed: int, number: int) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Scenes of 40 frames, counts uint16 [40, 3, 8320]; and where light peaks, index of the frame and sample in it [p]: one peak for each window-long
-    stretch with a signal that lies in every tiling."""
+    """Scenes of 40 frames, counts uint16 [40, 3, 8320]; and where light peaks, index of the frame and sample in it [p], each in a window of every tiling."""
     from train.instruments.mmia.scene import significance, simulate
-    from train.windows import SIGNAL_SNR
 
     for k in range(number // SCENE_FRAMES):
         scene = simulate("mix", SCENE_FRAMES, int(np.random.SeedSequence([seed, 21, k]).generate_state(1)[0]))
         excess = scene.rate - scene.background
-        strength, light = (values.reshape(SCENE_FRAMES, -1, WINDOW_SAMPLES)[:, 1:-1] for values in (significance(excess, scene.background), excess.sum(axis=0)))
-        frame, stretch = np.nonzero(strength.sum(axis=2) >= SIGNAL_SNR**2)
-        yield (np.ascontiguousarray(scene.counts.reshape(3, SCENE_FRAMES, FRAME_SAMPLES).swapaxes(0, 1)), frame,
-               WINDOW_SAMPLES * (1 + stretch) + light[frame, stretch].argmax(axis=1))
+        strength, light = (values.reshape(SCENE_FRAMES, FRAME_SAMPLES) for values in (significance(excess, scene.background), excess.sum(axis=0)))
+        yield (np.ascontiguousarray(scene.counts.reshape(3, SCENE_FRAMES, FRAME_SAMPLES).swapaxes(0, 1)), *peaks(light, strength))
+
+
+def peaks(light: np.ndarray, strength: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Index of the frame and sample [p] of every pulse of frames [f, n]: brighter than all within half a window on either side, which hold a signal.
+
+    What a pulse is must not depend on any tiling: of a stretch that holds but the tail of a flash, the tiling that it belongs to sees the least.
+    `light`: expected counts above the background; `strength`: significance of each sample, whose sum is SNR^2.
+    """
+    from scipy.ndimage import maximum_filter1d
+
+    from train.windows import SIGNAL_SNR
+
+    half = WINDOW_SAMPLES // 2
+    sums = np.cumsum(np.pad(strength, ((0, 0), (1, 0))), axis=1)
+    brightest = (light > 0) & (light == maximum_filter1d(light, 2 * half + 1, axis=1))
+    inside = slice(WINDOW_SAMPLES, light.shape[1] - WINDOW_SAMPLES)
+    around = sums[:, inside.start + half:inside.stop + half] - sums[:, inside.start - half:inside.stop - half]
+    frame, sample = np.nonzero(brightest[:, inside] & (around >= SIGNAL_SNR**2))
+    return frame, sample + WINDOW_SAMPLES

@@ -72,3 +72,14 @@ def test_pulses_lie_inside_every_tiling():
         for shift in SHIFTS:
             number = (peaks - shift) // WINDOW_SAMPLES
             assert (number >= 0).all() and (number < (FRAME_SAMPLES - shift) // WINDOW_SAMPLES).all()
+
+
+def test_a_pulse_is_counted_once_where_it_is_brightest_wherever_tiles_would_lie():
+    time = np.arange(8320)
+    light = np.zeros((2, 8320))
+    for place, height in ((2000, 9.0), (2300, 4.0), (4159, 5.0)):  # the second lies in the first one's shade, the third's tail in the next tile
+        light[0] += height * np.exp(-np.maximum(time - place, 0) / 80) * (time >= place)
+    light[1, 6000] = 0.5  # too weak for a signal
+    light[1, 500] = 90.0  # not inside every tiling
+    frame, sample = reconstruction.peaks(light, light**2 / (light + 0.5))
+    assert (frame.tolist(), sample.tolist()) == ([0, 0], [2000, 4159])
