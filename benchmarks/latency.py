@@ -43,7 +43,7 @@ class Effort:
     pairs: int
 
 
-EFFORT = {"demo": Effort(5_000, 1.5, 300, 4_000), "full": Effort(50_000, 30.0, 5_000, 40_000)}
+EFFORT = {"demo": Effort(5_000, 1.5, 200, 4_000), "full": Effort(50_000, 30.0, 5_000, 40_000)}
 
 
 def latency(folder: Path, engines: tuple[str, ...], inputs: tuple[np.ndarray, ...], scratch: Path, scale: str, seed: int, prefix: str = "latency",
