@@ -1,6 +1,7 @@
 """The tuning that the 2020 report left undone: one setting changed at a time, each point a training run of its own under one folder."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -52,12 +53,15 @@ def points(base: Configuration, subjects: tuple[str, ...] = SUBJECTS) -> dict[st
 
 
 def _of_events(base: Configuration) -> dict[str, Any]:
-    """Whole events padded with zeros: more strides and doublings, so that the innermost map is no longer than that of a window."""
+    """Whole events padded with zeros: more layers of stride 4 and more doublings, so that the innermost map is no longer than twice that of a window."""
     model, data = base.model, base.data
-    strides = (*(4 for _ in model.strides[:-1]), 2)
+    longer = EVENT_SAMPLES / model.samples
+    more = max(0, round(math.log(longer, 4)))
+    channels, kernels = ((*sizes, *(sizes[-1],) * more) for sizes in (model.channels, model.kernels))
+    strides = (*model.strides, *(4,) * more)
     decoder = (*(model.decoder_channels[0] for _ in range(7 - len(model.decoder_channels))), *model.decoder_channels)
     scenes = max(48, round(data.train_scenes * WINDOWS_PER_SCENE * WINDOW_SAMPLES / (_FRAMES_OF_EVENT * FRAME_SAMPLES)))
-    return {"model": replace(model, samples=EVENT_SAMPLES, strides=strides, decoder_channels=decoder),
+    return {"model": replace(model, samples=EVENT_SAMPLES, channels=channels, kernels=kernels, strides=strides, decoder_channels=decoder),
             "training": replace(base.training, batch=max(1, base.training.batch // 16)),
             "data": replace(data, train_scenes=scenes, calibration_scenes=min(data.calibration_scenes, 600))}
 

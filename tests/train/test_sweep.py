@@ -22,7 +22,8 @@ def test_each_point_differs_from_the_base_in_its_subject_alone():
         changed = {f"{part}.{field}" for part in ("model", "training", "data") for field in base[part] if document[part][field] != base[part][field]}
         allowed = {"latent": {"model.latent"}, "width": {"model.channels", "model.decoder_channels"}, "beta": {"training.beta"},
                    "warm": {"training.warm_up_epochs"}, "observation": {"model.observation"}, "base": set(),
-                   "window": {"model.samples", "model.decoder_channels", "model.strides", "data.train_scenes", "data.calibration_scenes", "training.batch"}}
+                   "window": {"model.samples", "model.channels", "model.kernels", "model.decoder_channels", "model.strides", "data.train_scenes",
+                              "data.calibration_scenes", "training.batch"}}
         assert changed <= allowed[name.partition("-")[0]] and (changed or name == "base"), name
 
 
