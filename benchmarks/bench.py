@@ -192,7 +192,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
 
 def steps(targets: Targets, material: Material, slices: Path | None, beside: Beside, scale: str, seed: int) -> list[Step]:
     """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
-    from . import board, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
+    from . import board, budget, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
     from .refusals import KINDS
 
     found: list[Step] = []
@@ -202,14 +202,11 @@ def steps(targets: Targets, material: Material, slices: Path | None, beside: Bes
             Step("bytes", lambda: sizes.sizes(bundle), 1),
             Step("latency", lambda: latency.latency(bundle, FLIGHT_ENGINES, (material.few_codes(),), material.scratch, scale, seed), 35),
             Step("added time", lambda: latency.added(bundle, material.stream(), material.scratch, scale, seed), 5),
+            *([Step("budget", lambda: budget.budget(material), 10)] if scale == "full" else []),
             Step("memory and throughput", lambda: memory.memory(bundle, material.stream(), scale, seed), 15),
             Step("board", lambda: board.board_imports(bundle, material.stream()[:, :83_200]), 3),
             Step("streams", lambda: streams.streams(bundle, scale, seed), 5),
         ]
-        if scale == "full":
-            from . import budget
-
-            found.insert(3, Step("budget", lambda: budget.budget(material), 10))
         if targets.run is not None:
             run = targets.run
             found.append(Step("refusals", lambda: _refusals(bundle, run, material.scratch, seed, KINDS, "input.refused"), 40))

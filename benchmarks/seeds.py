@@ -12,11 +12,13 @@ from train.evaluate import answers, float_scores, logit_scale
 from train.run_folder import Run, read_run
 from train.windows import WindowSet, balanced_test, window_set
 
+from .classes import less
 from .detection import DRAWS, auc_of
 from .environment import on
 from .material import Material
 from .post_training import post_training_logits
 from .results import Record, Spread, Stage
+from .statistics import scene_draws
 
 SCENES = {"demo": 60, "full": 14_000}  # a run; balancing leaves 1.3 windows of each, so that three runs make 55,000
 LEAST_RUNS, LEAST_WINDOWS = 3, 50_000  # of all runs together: what the claim asks for
@@ -132,15 +134,8 @@ def balanced(windows: WindowSet, seed: int) -> WindowSet:
 def difference(score: np.ndarray, other: np.ndarray, signal: np.ndarray, scene: np.ndarray, seed: int) -> Difference:
     """AUC of `score` [w] less that of `other` on the same windows; signal bool, scene int [w]. Scenes are drawn, not windows, the same for both."""
     first, second = auc_of(score, signal, ~signal), auc_of(other, signal, ~signal)
-    order = np.argsort(scene, kind="stable")
-    groups = np.split(order, np.flatnonzero(np.diff(scene[order])) + 1)
-    rng = np.random.default_rng(seed)
-    draws = []
-    for _ in range(DRAWS):
-        picks = np.concatenate([groups[pick] for pick in rng.integers(len(groups), size=len(groups))])
-        draws.append(first(picks) - second(picks))
-    everything = np.arange(scene.size)
-    return Difference(first(everything) - second(everything), np.array(draws))
+    statistic = less(first, second)
+    return Difference(statistic(np.arange(scene.size)), scene_draws(statistic, scene, seed, DRAWS))
 
 
 def mean_of(differences: list[Difference]) -> Difference:

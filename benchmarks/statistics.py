@@ -38,12 +38,16 @@ def scene_bootstrap(statistic: Callable[[np.ndarray], float], scene: np.ndarray,
 
     Windows of one scene share sky and source: drawing windows one by one would claim more than was seen.
     """
+    low, high = np.nanpercentile(scene_draws(statistic, scene, seed, resamples), (2.5, 97.5))
+    return Spread(float(low), float(high), f"95 %, bootstrap by scene ({np.unique(scene).size} scenes, {resamples} resamples)")
+
+
+def scene_draws(statistic: Callable[[np.ndarray], float], scene: np.ndarray, seed: int, resamples: int) -> np.ndarray:
+    """`statistic` of each draw of whole scenes, float64 [resamples]; see `scene_bootstrap`."""
     rng = np.random.default_rng(seed)
     order = np.argsort(scene, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(scene[order])) + 1)
-    values = [statistic(np.concatenate([groups[pick] for pick in rng.integers(len(groups), size=len(groups))])) for _ in range(resamples)]
-    low, high = np.nanpercentile(values, (2.5, 97.5))
-    return Spread(float(low), float(high), f"95 %, bootstrap by scene ({len(groups)} scenes, {resamples} resamples)")
+    return np.array([statistic(np.concatenate([groups[pick] for pick in rng.integers(len(groups), size=len(groups))])) for _ in range(resamples)])
 
 
 def confusion(truth: np.ndarray, told: np.ndarray, classes: int) -> np.ndarray:

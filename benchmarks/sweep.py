@@ -53,9 +53,10 @@ def text(records: tuple[Record, ...]) -> str:
 
 
 def _words(name: str, run: "Run") -> str:
-    subject, _, value = name.partition("-") if not name.startswith("warm-up") else ("warm-up epochs", "-", name.removeprefix("warm-up-"))
-    updates = sum(1 for row in run.history if row["phase"] == "trunk")
-    return f"{subject} {value.replace('_', ' ')}".strip() if name != "base" else f"base: {run.configuration.model.latent} latents, {updates} float epochs"
+    if name == "base":
+        return f"base: {run.configuration.model.latent} latents, {run.configuration.training.trunk_epochs} float epochs"
+    subject, _, value = name.rpartition("-")
+    return f"{subject} {value.replace('_', ' ')}"
 
 
 def _score(name: str, run: "Run", counts: np.ndarray, rate: np.ndarray, seed: int) -> list[Record]:

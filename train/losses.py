@@ -8,6 +8,7 @@ head to flag noise, called quiet to miss light.
 """
 
 import math
+from functools import cache
 
 import numpy as np
 import torch
@@ -137,6 +138,7 @@ MODELS: dict[str, type[ObservationModel]] = {"poisson": Poisson, "hit_poisson": 
                                              "beta": BetaDistribution}
 
 
+@cache  # the same for every step of a training
 def sample_weights(settings: TrainingConfiguration, samples: int) -> torch.Tensor:
     """What each sample's likelihood counts in training, float32 [3, samples]: the UV channel's by `uv_weight`, a twentieth at either end by `edge_weight`."""
     weights = torch.ones(BANDS, samples)
