@@ -69,7 +69,8 @@ def _gates(arguments: argparse.Namespace) -> Outcome:
     from .results import read_results
 
     results = read_results(arguments.results)
-    gates = judge(results.records, claims_of(results.task, results.scale))  # judged anew: the file's own verdicts may be older than the table
+    # Judged anew: the file's own verdicts may be older than the table. A file without any makes no claim: it is a sweep's.
+    gates = judge(results.records, claims_of(results.task, results.scale) if results.gates else ())
     return Outcome(lines(gates), {"gates": [asdict(gate) for gate in gates]}, int(fall_short(gates)))
 
 

@@ -5,8 +5,11 @@ import json
 import shlex
 import subprocess
 import time
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
+from threading import Lock
 
 from edge_runtime.cli import PIXIE, Outcome, Verb, progress
 from edge_runtime.errors import InputError, MissingError, PixieError
@@ -22,20 +25,25 @@ EPOCHS_2020 = 10  # of the 2020 report's network: more than an hour
 EPOCHS_PADDING = 2  # of it on slices and on padded events, for their comparison
 MORE_SEEDS = (1, 2)  # added to the seed: two more runs of the same settings
 SWEPT = ("latent", "window")  # in `make full`; `pixie train mmia --sweep` alone does the rest
+AT_ONCE = 2  # trainings beside each other, on one core each: faster than one after the other on two
 SESSION = 14  # of that recording: in neither list of sessions that the run learns from or is calibrated on
 
 
 @dataclass(frozen=True)
 class Stage:
-    """One command of the way, `words` after `pixie`; `resume` is added where it was begun before and can go on."""
+    """One command of the way, `words` after `pixie`; `resume` is added where it was begun before and can go on.
+
+    beside: takes one core, and nothing that other stages beside it leave: neighbours of this kind run at once.
+    """
 
     name: str
     words: tuple[str, ...]
     resume: tuple[str, ...] = ()
+    beside: bool = False
 
 
 def stages(out: Path, scale: str, seed: int) -> list[Stage]:
-    """The commands in their order; each reads what those before it left in `out`."""
+    """The commands in their order; each reads what those before it left in `out`, but for what those `beside` it leave."""
     recording, run, bundle, results = out / "recording.fits", out / "run", out / "bundle", out / "results.json"
     pixels = out / "pixels"
     night, pixel_run, pixel_bundle, study = pixels / "night.root", pixels / "run", pixels / "bundle", pixels / "study"
@@ -46,16 +54,16 @@ def stages(out: Path, scale: str, seed: int) -> list[Stage]:
     targets = (f"{run}", f"{bundle}", *((f"{out / 'sweep'}",) if more else ()))
     return [
         Stage("simulate", ("simulate", "mmia", f"{recording}", "--frames", f"{frames}", "--seed", f"{seed}", "--scene", "mix")),
-        Stage("train", ("train", "mmia", "--out", f"{run}", "--config", scale, "--seed", f"{seed}"), resume=("--resume",)),
+        *more,
+        _training("train", "mmia", run, scale, seed),
+        _training("train pixels", "minieuso", pixel_run, scale, seed),
         Stage("export", ("export", f"{run}", "--out", f"{bundle}")),
         Stage("verify", ("verify", f"{bundle}")),
         Stage("flag", ("flag", f"{bundle}", f"{recording}", "--out", f"{out / 'catalogue.jsonl'}")),
-        *more,
         Stage("bench", ("bench", *targets, "--out", f"{results}", *beside, *seeded)),
         Stage("report", ("report", f"{results}", "--out", f"{out / 'report.html'}")),
         Stage("simulate pixels", ("simulate", "minieuso", f"{night}", "--session", f"{SESSION}", "--frames", f"{NIGHT_FRAMES[scale]}",
                                   "--seed", f"{seed}")),
-        Stage("train pixels", ("train", "minieuso", "--out", f"{pixel_run}", "--config", scale, "--seed", f"{seed}"), resume=("--resume",)),
         Stage("export pixels", ("export", f"{pixel_run}", "--out", f"{pixel_bundle}")),
         Stage("verify pixels", ("verify", f"{pixel_bundle}")),
         Stage("flag pixels", ("flag", f"{pixel_bundle}", f"{night}", "--out", f"{pixels / 'catalogue.jsonl'}")),
@@ -67,17 +75,18 @@ def stages(out: Path, scale: str, seed: int) -> list[Stage]:
 
 def _full_only(out: Path, seed: int) -> list[Stage]:
     """What else is trained at full scale: two more seeds, the 2020 report's network and its padded twin, a small sweep."""
-    def training(name: str, folder: str, settings: str, epochs: int | None, own: int) -> Stage:
-        words = ("train", "mmia", "--out", f"{out / folder}", "--config", settings, "--seed", f"{own}")
-        return Stage(name, words if epochs is None else (*words, "--epochs", f"{epochs}"), resume=("--resume",))
-
     return [
-        *(training(f"train seed {seed + one}", f"run-{seed + one}", "full", None, seed + one) for one in MORE_SEEDS),
-        training("train 2020", "run2020", "cvae2020", EPOCHS_2020, seed),
-        training("train 2020 on slices", "sliced2020", "cvae2020", EPOCHS_PADDING, seed),
-        training("train 2020 on padded events", "padded2020", "padded2020", EPOCHS_PADDING, seed),
-        Stage("sweep", ("train", "mmia", "--sweep", *SWEPT, "--out", f"{out / 'sweep'}", "--config", "sweep", "--seed", f"{seed}")),
+        _training("train 2020", "mmia", out / "run2020", "cvae2020", seed, "--epochs", f"{EPOCHS_2020}"),  # the longest first
+        *(_training(f"train seed {seed + one}", "mmia", out / f"run-{seed + one}", "full", seed + one) for one in MORE_SEEDS),
+        _training("train 2020 on slices", "mmia", out / "sliced2020", "cvae2020", seed, "--epochs", f"{EPOCHS_PADDING}"),
+        _training("train 2020 on padded events", "mmia", out / "padded2020", "padded2020", seed, "--epochs", f"{EPOCHS_PADDING}"),
+        replace(_training("sweep", "mmia", out / "sweep", "sweep", seed, "--sweep", *SWEPT), resume=()),
     ]
+
+
+def _training(name: str, task: str, folder: Path, settings: str, seed: int, *more: str) -> Stage:
+    words = ("train", task, "--out", f"{folder}", "--config", settings, "--seed", f"{seed}", "--threads", "1", *more)
+    return Stage(name, words, resume=("--resume",), beside=True)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -96,41 +105,71 @@ def run(arguments: argparse.Namespace) -> Outcome:
     except OSError as error:
         raise InputError(out, "folder", f"cannot be made ({error.strerror}); name another with --out") from error
     key = {"scale": arguments.scale, "seed": arguments.seed, "code": code_digest(ALL_ROOMS)}
-    state = _state(out / STATE, key)
-    to_do = stages(out, arguments.scale, arguments.seed)
-    for place, stage in enumerate(to_do, start=1):
-        if stage.name in state["seconds"]:
-            progress(f"[{place}/{len(to_do)}] {stage.name}: done before")
-            continue
-        resume = stage.resume if stage.name in state["begun"] else ()
-        command = (*stage.words, *resume)
-        progress(f"[{place}/{len(to_do)}] pixie {shlex.join(command)}")
-        if stage.name not in state["begun"]:
-            state["begun"].append(stage.name)
-            write_file(out / STATE, json.dumps(state, indent=1))
-        start = time.monotonic()
-        finished = subprocess.run([*PIXIE, *command], stdout=subprocess.PIPE, text=True, check=False)
-        if finished.returncode != 0 and not (stage.name.startswith("bench") and finished.returncode == GATE_FELL_SHORT):
-            kind = {PixieError.status: PixieError, MissingError.status: MissingError}.get(finished.returncode, InputError)
-            raise kind(out, stage.name, f"ended with exit status {finished.returncode} (its reason stands above); "
-                                        f"mend it and run the same command again, stages that are done are kept")
-        state["seconds"][stage.name] = round(time.monotonic() - start, 1)
-        write_file(out / STATE, json.dumps(state, indent=1))
+    way = _Way(out / STATE, key)
+    way.walk(stages(out, arguments.scale, arguments.seed))
     gates = [subprocess.run([*PIXIE, "gates", str(folder / "results.json")], capture_output=True, text=True, check=False)
              for folder in (out, out / "pixels")]
-    seconds, status = state["seconds"], max(one.returncode for one in gates)
-    spent = "stages, s: " + ", ".join(f"{name} {lasted:.0f}" for name, lasted in seconds.items())
+    seconds, wall, status = way.state["seconds"], way.state["wall_s"], max(one.returncode for one in gates)
+    spent = f"{wall / 60:.0f} minutes; stages, s: " + ", ".join(f"{name} {lasted:.0f}" for name, lasted in seconds.items())
     lines = [*(one.stdout.rstrip() + "\n" for one in gates), spent,
              f"left in {out}, and for the focal surface in {out / 'pixels'}: results.json, report.html (open it in a browser), bundle/, catalogue.jsonl"]
-    return Outcome("\n".join(lines), {"out": str(out), "seconds": seconds, "gates_hold": status == 0}, status)
+    return Outcome("\n".join(lines), {"out": str(out), "seconds": seconds, "wall_s": wall, "gates_hold": status == 0}, status)
 
 
-def _state(path: Path, key: dict[str, object]) -> dict:
-    fresh: dict = {"key": key, "begun": [], "seconds": {}}
-    if not path.exists():
-        return fresh
-    state = read_json(path)
-    return state if state.get("key") == key else fresh
+class _Way:
+    """How far the way was walked, kept in `file` after every stage: `seconds` of each stage that is done, `lost` of those begun, `wall_s` in all.
+
+    What belongs to another key is begun anew.
+    """
+
+    def __init__(self, file: Path, key: dict[str, object]) -> None:
+        before = read_json(file) if file.exists() else {}
+        self.state: dict = before if before.get("key") == key else {"key": key, "lost": {}, "seconds": {}, "wall_s": 0.0}
+        self._file, self._lock, self._failed = file, Lock(), False
+        self._marked = time.monotonic()  # up to where wall_s counts
+
+    def walk(self, to_do: list[Stage]) -> None:
+        """Run what is not done; the error of the first stage that fails, when those that run beside it have ended."""
+        told = {stage.name: f"[{place}/{len(to_do)}]" for place, stage in enumerate(to_do, start=1)}
+        for beside, group in groupby(to_do, key=lambda stage: stage.beside):
+            with ThreadPoolExecutor(AT_ONCE if beside else 1) as pool:
+                running = [pool.submit(self._run, stage, told[stage.name]) for stage in group]
+                try:
+                    for done in as_completed(running):
+                        done.result()
+                except BaseException:  # an interrupt, too
+                    self._failed = True
+                    raise
+
+    def _run(self, stage: Stage, told: str) -> None:
+        if self._failed:
+            return
+        if stage.name in self.state["seconds"]:
+            progress(f"{told} {stage.name}: done before")
+            return
+        command = (*stage.words, *(stage.resume if stage.name in self.state["lost"] else ()))
+        progress(f"{told} pixie {shlex.join(command)}")
+        self._keep("lost", stage, 0.0)
+        start = time.monotonic()
+        finished = subprocess.run([*PIXIE, *command], stdout=subprocess.PIPE, text=True, check=False)
+        lasted = time.monotonic() - start
+        if finished.returncode != 0 and not (stage.name.startswith("bench") and finished.returncode == GATE_FELL_SHORT):
+            self._failed = True  # here: a moment later this thread has begun the next stage
+            self._keep("lost", stage, lasted)
+            kind = {PixieError.status: PixieError, MissingError.status: MissingError}.get(finished.returncode, InputError)
+            raise kind(self._file.parent, stage.name, f"ended with exit status {finished.returncode} (its reason stands above); "
+                                                      "mend it and run the same command again, stages that are done are kept")
+        self._keep("seconds", stage, lasted)
+
+    def _keep(self, column: str, stage: Stage, seconds: float) -> None:
+        """Add to a stage's seconds; one that is done takes over what it lost before."""
+        with self._lock:
+            if column == "seconds":
+                seconds += self.state["lost"].pop(stage.name)
+            now = time.monotonic()
+            self.state["wall_s"], self._marked = round(self.state["wall_s"] + now - self._marked, 1), now
+            self.state[column][stage.name] = round(self.state[column].get(stage.name, 0.0) + seconds, 1)
+            write_file(self._file, json.dumps(self.state, indent=1))
 
 
 DEMO = Verb("demo", "Run the whole way of both instruments: simulate, train, export, verify, flag, study, bench, report.", "demo --out out/demo",

@@ -184,8 +184,9 @@ def task_of(configuration: AnyConfiguration) -> str:
     return "minieuso" if isinstance(configuration, PixelConfiguration) else "mmia"
 
 
-def read_configuration(path: Path | None = None, seed: int | None = None, epochs: int | None = None, task: str = "mmia") -> Any:
-    """The configuration of a TOML file (the task's demo where `path` is None), with the command line's seed and number of trunk epochs.
+def read_configuration(path: Path | None = None, seed: int | None = None, epochs: int | None = None, threads: int | None = None,
+                       task: str = "mmia") -> Any:
+    """The configuration of a TOML file (the task's demo where `path` is None), with the command line's seed, number of trunk epochs and threads.
 
     InputError where the file cannot be read, a key is unknown (the nearest one is named), or a value is of the wrong type, not finite or out of range.
     """
@@ -196,10 +197,10 @@ def read_configuration(path: Path | None = None, seed: int | None = None, epochs
         raise InputError(path, "TOML", f"cannot be read ({error}); see train/configurations/{task}_demo.toml for the form") from error
     if seed is not None:
         document["seed"] = seed
-    if epochs is not None:
-        training = document.setdefault("training", {})
+    for name, value in (("trunk_epochs", epochs), ("threads", threads)):
+        training = document.setdefault("training", {}) if value is not None else None
         if isinstance(training, dict):
-            training["trunk_epochs"] = epochs
+            training[name] = value
     return configuration_from_document(document, path, task)
 
 

@@ -103,7 +103,7 @@ def train(configuration: AnyConfiguration, folder: Path, data: TrainingSet, stop
         state.history.append(row)
         done_now += 1
         told = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if isinstance(value, float) and name not in ("beta", "learning_rate", "seconds"))
-        progress(f"{row['phase']} {state.epoch}/{lengths[state.phase]}: {told}, {row['seconds']:.0f} s")
+        progress(f"{folder.name}: {row['phase']} {state.epoch}/{lengths[state.phase]}: {told}, {row['seconds']:.0f} s")
         _save(state, folder)
     for phase in PHASES[1:len(lengths)] or PHASES[:1]:  # of a network with tails the trunk is only their beginning
         run_folder.write_arrays(folder / f"{phase}.npz", state.finished[phase])

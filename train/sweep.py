@@ -12,12 +12,13 @@ from edge_runtime.files import read_json, write_file
 from edge_runtime.preprocess import FRAME_SAMPLES, WINDOW_SAMPLES
 
 from .configuration import OBSERVATION_MODELS, Configuration
+from .instruments.mmia.configuration import DEFAULT
 from .windows import WINDOWS_PER_SCENE
 
 MARKER = "sweep.json"
 SCHEMA_VERSION = 1
 EVENT_SAMPLES = 9 * FRAME_SAMPLES  # the longest event: shorter ones are padded with zeros
-_FRAMES_OF_EVENT = 6.6  # on average
+FRAMES_OF_EVENT = sum(n * weight for n, weight in zip(DEFAULT.event_frames, DEFAULT.event_frames_weights, strict=True))  # on average
 LATENTS, WIDTHS, BETAS, WARM_UPS, WINDOWS = (4, 8, 16, 32, 50), (0.5, 2.0), (0.25, 4.0), (0, 6), (520, 2080)
 SUBJECTS = ("latent", "width", "beta", "warm-up", "window", "observation")
 
@@ -60,7 +61,7 @@ def _of_events(base: Configuration) -> dict[str, Any]:
     channels, kernels = ((*sizes, *(sizes[-1],) * more) for sizes in (model.channels, model.kernels))
     strides = (*model.strides, *(4,) * more)
     decoder = (*(model.decoder_channels[0] for _ in range(7 - len(model.decoder_channels))), *model.decoder_channels)
-    scenes = max(48, round(data.train_scenes * WINDOWS_PER_SCENE * WINDOW_SAMPLES / (_FRAMES_OF_EVENT * FRAME_SAMPLES)))
+    scenes = max(48, round(data.train_scenes * WINDOWS_PER_SCENE * WINDOW_SAMPLES / (FRAMES_OF_EVENT * FRAME_SAMPLES)))
     return {"model": replace(model, samples=EVENT_SAMPLES, channels=channels, kernels=kernels, strides=strides, decoder_channels=decoder),
             "training": replace(base.training, batch=max(1, base.training.batch // 16)),
             "data": replace(data, train_scenes=scenes, calibration_scenes=min(data.calibration_scenes, 600))}

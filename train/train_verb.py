@@ -30,6 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         "cvae2020 and padded2020 (the 2020 report's network, on slices and on padded events) name those that come with Pixie")
     parser.add_argument("--seed", type=_natural, help="seed of scenes, weights and noise (default: that of the settings)")
     parser.add_argument("--epochs", type=_natural, help="float epochs before the quantised ones (default: that of the settings)")
+    parser.add_argument("--threads", type=_natural, help="cores to train on (default: that of the settings); two runs beside each other take one each")
     parser.add_argument("--sweep", nargs="*", choices=SUBJECTS, metavar="SUBJECT", help="train one run for each value of these settings instead, the "
                         f"others as they are: {', '.join(SUBJECTS)} (default: all); RUN becomes a folder of runs, and the same command goes on with it")
     parser.add_argument("--resume", action="store_true", help="go on where RUN was interrupted; begins it where there is none")
@@ -63,7 +64,7 @@ def _train(configuration: AnyConfiguration, folder: Path) -> None:
 def _sweep(arguments: argparse.Namespace) -> Outcome:
     """Train every point of a sweep that is not finished, and let `pixie bench` make the table."""
     folder: Path = arguments.out
-    base: AnyConfiguration = read_configuration(_settings_file(arguments.config, arguments.task), arguments.seed, arguments.epochs, arguments.task)
+    base = _asked(arguments)
     if not isinstance(base, Configuration):
         raise InputError("command line", "--sweep", "varies the photometers' autoencoder; name mmia and settings of it")
     points = sweep.begin(folder, base, tuple(arguments.sweep) or SUBJECTS)
@@ -99,8 +100,8 @@ def _subject(configuration: AnyConfiguration) -> Any:
 def _configuration(arguments: argparse.Namespace) -> AnyConfiguration:
     """Of the run's own folder where it goes on, else of the arguments, and then the folder is begun."""
     folder: Path = arguments.out
-    told = any(value is not None for value in (arguments.config, arguments.seed, arguments.epochs))
-    asked: AnyConfiguration = read_configuration(_settings_file(arguments.config, arguments.task), arguments.seed, arguments.epochs, arguments.task)
+    told = any(value is not None for value in (arguments.config, arguments.seed, arguments.epochs, arguments.threads))
+    asked = _asked(arguments)
     if not arguments.resume or not folder.exists():
         run_folder.start_run(folder, asked, _versions())
         return asked
@@ -109,12 +110,19 @@ def _configuration(arguments: argparse.Namespace) -> AnyConfiguration:
         raise InputError(folder / run_folder.MARKER, "task", f"is {task_of(own)!r}, not {arguments.task!r}; name another folder")
     if told and own != asked:
         raise InputError(folder / run_folder.MARKER, "configuration",
-                         "differs from the settings given; leave out --config, --seed and --epochs, or name another folder")
+                         "differs from the settings given; leave out --config, --seed, --epochs and --threads, or name another folder")
     for name, trained in versions.items():
         if _versions().get(name) != trained:
             raise InputError(folder / run_folder.MARKER, f"versions.{name}",
                              f"is {trained}, here is {_versions().get(name)}: the weights would differ; train again")
     return own
+
+
+def _asked(arguments: argparse.Namespace) -> AnyConfiguration:
+    """The settings that the command line names, with what it says itself."""
+    file = _settings_file(arguments.config, arguments.task)
+    asked: AnyConfiguration = read_configuration(file, arguments.seed, arguments.epochs, arguments.threads, arguments.task)
+    return asked
 
 
 def _settings_file(word: str | None, task: str) -> Path | None:

@@ -29,6 +29,11 @@ def test_gates_print_one_line_each_and_the_status_says_whether_all_hold(tmp_path
     assert status == 1 and [line.split()[0] for line in out.splitlines() if "falls short" in line] == ["flight.bytes"]
 
 
+def test_a_file_that_makes_no_claim_has_no_gates(tmp_path, results, capsys):
+    write_results(replace(results, gates=()), tmp_path / "sweep.json")
+    assert pixie(capsys, "gates", tmp_path / "sweep.json")[:2] == (0, "")
+
+
 def test_gates_as_one_json_document(tmp_path, results, capsys):
     path = tmp_path / "results.json"
     write_results(results, path)

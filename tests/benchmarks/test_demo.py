@@ -29,7 +29,7 @@ def verbs(tmp_path):
     return [line.split()[0] for line in (tmp_path / "words").read_text().splitlines()]
 
 
-ALL = ["simulate", "train", "export", "verify", "flag", "bench", "report", "simulate", "train", "export", "verify", "flag", "study", "bench", "report"]
+ALL = ["simulate", *["train"] * 2, "export", "verify", "flag", "bench", "report", "simulate", "export", "verify", "flag", "study", "bench", "report"]
 
 
 def test_every_stage_runs_once_and_is_kept(tmp_path, monkeypatch):
@@ -52,14 +52,43 @@ def test_a_gate_that_falls_short_ends_no_demo_but_is_its_status(tmp_path, monkey
                          [("verify", 1, PixieError), ("bench", 70, InputError), ("train", 2, InputError), ("bench", 3, MissingError)])
 def test_a_stage_that_fails_stops_it_is_told_and_is_run_again(tmp_path, monkeypatch, stage, status, error):
     monkeypatch.setattr(demo, "PIXIE", command(tmp_path, f"sys.exit({status} if verb == {stage!r} else 0)"))
-    with pytest.raises(error, match=f"{stage}: ended with exit status {status}"):
+    with pytest.raises(error, match=f"{stage}( pixels)?: ended with exit status {status}"):
         run(tmp_path)
-    assert verbs(tmp_path) == ALL[:ALL.index(stage) + 1]
-    assert stage not in json.loads((tmp_path / "out" / demo.STATE).read_text())["seconds"]
+    begun = len(verbs(tmp_path))
+    assert verbs(tmp_path) == ALL[:begun] and ALL.index(stage) < begun <= ALL.index(stage) + (2 if stage == "train" else 1)
+    state = json.loads((tmp_path / "out" / demo.STATE).read_text())
+    assert stage not in state["seconds"] or f"{stage} pixels" not in state["seconds"]
     monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(0)"))
     assert run(tmp_path).status == 0
-    again = (tmp_path / "words").read_text().splitlines()[ALL.index(stage) + 1]
+    again = (tmp_path / "words").read_text().splitlines()[begun]
     assert again.split()[0] == stage and ("--resume" in again) == (stage == "train")
+
+
+def test_trainings_run_beside_each_other_and_nothing_else_does(tmp_path, monkeypatch):
+    # A training ends when it has seen another one run, and a moment later; every other stage sees none.
+    meet = f"""
+import os, pathlib, time
+here = pathlib.Path({str(tmp_path / "running")!r})
+here.mkdir(exist_ok=True)
+(here / str(os.getpid())).touch()
+until = time.monotonic() + (20 if verb == "train" else 0.05)
+while (most := len(list(here.iterdir()))) < 2 and time.monotonic() < until:
+    time.sleep(0.01)
+time.sleep(0.5 * (verb == "train"))
+(here / str(os.getpid())).unlink()
+sys.exit(0 if most == (2 if verb == "train" else 1) else 2)
+"""
+    monkeypatch.setattr(demo, "PIXIE", command(tmp_path, f"exec({meet!r})"))
+    assert run(tmp_path).document["wall_s"] > 0
+
+
+def test_seconds_of_a_stage_count_what_was_lost_before(tmp_path, monkeypatch):
+    monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "import time; time.sleep(0.3 * (verb == 'simulate')); sys.exit(2 * (verb == 'simulate'))"))
+    with pytest.raises(InputError):
+        run(tmp_path)
+    monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(0)"))
+    told = run(tmp_path).document
+    assert told["seconds"]["simulate"] > 0.3 and told["wall_s"] > 0.3
 
 
 @pytest.mark.parametrize("scale", ["demo", "full"])

@@ -83,19 +83,24 @@ def test_a_straight_way_comes_back_with_its_motion_and_exactly_its_pixels(row, c
     assert abs(track.row - row - row_step * middle) < 0.4 and abs(track.column - column - column_step * middle) < 0.4
     assert 0 < track.residual < 0.6 and track.excess == max(point[3] for point in points)
     frames = track.frame_end - track.frame_start
-    assert track.score == round(sum(point[2] for point in points) / len(points) ** 0.5 * (10 / frames) ** 0.3)
+    assert track.score == round(sum(point[2] for point in points) / len(points) ** 0.5 * (10 / frames) ** 0.6 * (track.excess / 0.1) ** 0.25)
 
 
 def test_of_two_tracks_as_sure_the_shorter_scores_higher():
     short, long = ([(60 + step * index, 480 + index, 20, 0.2) for index in range(5)] for step in (2, 6))
     [(brief,), (lasting,)] = run(flagged(short, 0, 20)), run(flagged(long, 0, 20))
-    assert (brief.score, lasting.score) == (round(20 * 5 ** 0.5 * (10 / 9) ** 0.3), round(20 * 5 ** 0.5 * (10 / 25) ** 0.3)) == (46, 34)
+    assert (brief.score, lasting.score) == tuple(round(20 * 5 ** 0.5 * (10 / frames) ** 0.6 * 2 ** 0.25) for frames in (9, 25)) == (57, 31)
+
+
+def test_of_two_tracks_as_sure_the_brighter_scores_higher_and_light_below_the_sky_still_has_a_score():
+    scores = [run(flagged([(60 + 2 * index, 480 + index, 20, excess) for index in range(5)], 0, 20))[0].score for excess in (0.8, 0.05, -0.1)]
+    assert scores == [round(20 * 5 ** 0.5 * (10 / 9) ** 0.6 * (excess / 0.1) ** 0.25) for excess in (0.8, 0.05, 1e-4)] == [80, 40, 8]
 
 
 def test_a_line_of_pixel_centres_is_fitted_exactly_across_the_gap_between_tubes():
     # Columns 6 and 7, the gap, columns 8 and 9: focal places 6.5, 7.5, 9.5, 10.5.
     [track] = run(flagged([(60, 486, 20, 0.1), (62, 487, 20, 0.4), (66, 488, 20, 0.2), (68, 489, 20, 0.3)]))
-    assert track[:3] == (60, 69, ((10, 6), (10, 7), (10, 8), (10, 9))) and track[8:] == (41, 0.4, Place(64.0, 10 + 1 + 0.5, 8.5))
+    assert track[:3] == (60, 69, ((10, 6), (10, 7), (10, 8), (10, 9))) and track[8:] == (60, 0.4, Place(64.0, 10 + 1 + 0.5, 8.5))
     # The middle of frames 60 to 68 is the middle of frame 64, in which the way crosses the gap.
     assert track[3:8] == pytest.approx((EDGES[10] + 0.5, 8.5, 0.0, 0.5, 0.0), abs=1e-12)
 
@@ -107,7 +112,7 @@ def test_two_meteors_at_once_stay_two():
 
 
 def test_a_light_that_drifts_with_the_ground_is_no_track_but_a_faster_one_is():
-    lights = [[(40 + round(index / step), (8 + index) * 48 + 20, 50, 0.2) for index in range(5)] for step in (1 / 21, 0.12)]
+    lights = [[(40 + round(index / step), (8 + index) * 48 + 20, 50, 0.2) for index in range(5)] for step in (1 / 21, 0.2)]
     slow, fast = (run(flagged(points, 0, 20), TrackRules(reach_frames=24, wait=30)) for points in lights)
     assert not slow and [track.pixels for track in fast] == [pixels(lights[1])]
 
@@ -115,8 +120,8 @@ def test_a_light_that_drifts_with_the_ground_is_no_track_but_a_faster_one_is():
 def test_what_is_too_fast_crooked_or_faint_is_no_track():
     points = [(60 + 2 * index, 480 + index, 20, 0.2) for index in range(6)]
     assert len(run(flagged(points))) == 1
-    assert not run(flagged(points), TrackRules(fastest=0.4)) and not run(flagged(points), TrackRules(threshold=48))
-    assert len(run(flagged(points), TrackRules(threshold=47))) == 1
+    assert not run(flagged(points), TrackRules(fastest=0.4)) and not run(flagged(points), TrackRules(threshold=55))
+    assert len(run(flagged(points), TrackRules(threshold=54))) == 1
     assert not run(flagged(points), TrackRules(minimum_pixels=7))
     crooked = [(peak, pixel + 48 * (3 - abs(index - 3)), score, excess) for index, (peak, pixel, score, excess) in enumerate(points)]
     assert not run(flagged(crooked), TrackRules(largest_residual=0.5)) and len(run(flagged(crooked), TrackRules(largest_residual=2.0))) == 1
@@ -152,7 +157,7 @@ def test_a_new_point_that_touches_two_clusters_makes_them_one():
     assert not run({66: {482: left, 486: right}}, OPEN)  # without it they are two, of one pixel each
     push(tracker, 70, [between])
     [track] = tracker.finish()
-    assert track.pixels == ((10, 2), (10, 4), (10, 6)) and track.score == 58
+    assert track.pixels == ((10, 2), (10, 4), (10, 6)) and track.score == 85
 
 
 def test_a_pulse_is_one_point_with_its_best_score_and_two_pulses_are_two():
@@ -161,12 +166,12 @@ def test_a_pulse_is_one_point_with_its_best_score_and_two_pulses_are_two():
     tracker = Tracker(rules)
     assert not any(push(tracker, frame, points) for frame, points in frames.items())
     [track] = tracker.finish()
-    assert (track.frame_start, track.frame_end, track.score, track.excess) == (61, 65, 56, 0.5)
+    assert (track.frame_start, track.frame_end, track.score, track.excess) == (61, 65, 110, 0.5)
     tracker = Tracker(rules)
     for frame, points in {64: [(60, 480, 20, 0.2), beside], 70: [(67, 480, 50, 0.5)]}.items():
         push(tracker, frame, points)
     [track] = tracker.finish()
-    assert (track.frame_start, track.frame_end, track.score) == (60, 68, 45)  # the pixel's better pulse, once
+    assert (track.frame_start, track.frame_end, track.score) == (60, 68, 73)  # the pixel's better pulse, once
 
 
 def test_a_cluster_is_closed_after_its_wait_or_at_a_gap():

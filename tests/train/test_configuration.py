@@ -39,9 +39,9 @@ def test_bad_settings_of_the_pixels_are_refused_with_field_and_remedy(tmp_path, 
     assert f"settings.toml: {field}: " in str(refused.value) and remedy in str(refused.value)
 
 
-def test_the_command_line_overrides_seed_and_epochs(tmp_path):
-    found = read_configuration(written(tmp_path, "seed = 1\n[training]\ntrunk_epochs = 9\n"), seed=7, epochs=2)
-    assert (found.seed, found.training.trunk_epochs) == (7, 2)
+def test_the_command_line_overrides_seed_epochs_and_threads(tmp_path):
+    found = read_configuration(written(tmp_path, "seed = 1\n[training]\ntrunk_epochs = 9\n"), seed=7, epochs=2, threads=3)
+    assert (found.seed, found.training.trunk_epochs, found.training.threads) == (7, 2, 3)
 
 
 @pytest.mark.parametrize(("text", "field", "remedy"), [

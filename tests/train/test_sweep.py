@@ -4,7 +4,7 @@ import pytest
 
 from edge_runtime.errors import InputError
 from train.configuration import configuration_from_document
-from train.sweep import EVENT_SAMPLES, MARKER, begin, points, read_points
+from train.sweep import EVENT_SAMPLES, FRAMES_OF_EVENT, MARKER, begin, points, read_points
 from train.train_verb import TRAIN
 from train.windows import window_set
 
@@ -32,7 +32,7 @@ def test_every_point_passes_the_door_and_sees_about_as_many_samples():
     for name, point in points(base).items():
         assert configuration_from_document(point.to_document(), name) == point
         windows = 1 if point.model.samples == EVENT_SAMPLES else 4
-        frames = 6.6 * 8320 if windows == 1 else point.model.samples
+        frames = FRAMES_OF_EVENT * 8320 if windows == 1 else point.model.samples
         assert point.data.train_scenes * windows * frames == pytest.approx(base.data.train_scenes * 4 * 1040, rel=0.02), name
 
 
