@@ -1,94 +1,235 @@
-"""Hardware profiles: one TOML file per device and runtime, in which every number has a value, a unit, a status and a source."""
+"""Hardware profiles: one TOML file per device and runtime, in which every number has a value, a unit, a status and a source.
 
-import math
+A profile may inherit from one other (`inherits = "cortex-a53-litert"`), which lies beside it or among Pixie's own: what it states itself, text by text and
+number by number, takes the place of what its parent states, and caveats add up. Only what was validated is one thing: who states `validation` inherits neither
+`validation_reason` nor `numbers.validation_error`. An abstract profile is a parent and no board: a core, an accelerator without its host.
+"""
+
+import json
+import re
 import tomllib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from edge_runtime.errors import InputError
+from edge_runtime.files import read_bytes
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 STATUSES = ("published", "measured", "fitted", "datasheet", "assumed")
+TRUSTS = ("measured", "validated-model", "weak-calibration", "counted-assumed-cpi", "vendor-estimator", "architectural-bound")
+FOLDER = Path(__file__).parent  # Pixie's own profiles
 _LARGEST_FILE = 1 << 20
+_LONGEST_CHAIN = 8
+
+# What the cost model of that name takes from a profile; one without a cost model tells facts and estimates nothing.
+COST_MODELS = {
+    "instructions": ("clock_hz", "cores", "instr_call", "instr_per_operator", "instr_per_meta_operator", "instr_per_mac_conv", "instr_per_mac_depthwise",
+                     "instr_per_mac_dense", "instr_per_mac_transpose_conv", "instr_per_output_conv", "instr_per_output_other",
+                     "instr_per_output_transpose_conv", "tile_output_channels", "tile_input_channels", "cycles_per_instruction_int8", "serial_share",
+                     "dram_read_bytes_per_s", "l2_bytes", "model_error"),
+    "systolic": ("call_overhead_s", "operator_overhead_s", "link_bytes_per_s", "systolic_clock_hz", "systolic_efficiency", "systolic_side",
+                 "parameter_cache_bytes", "model_error"),
+    "npu": ("macs_per_cycle", "clock_hz", "flash_bytes_per_s", "sram_bytes_per_s"),
+    "cycles_per_mac": ("cycles_per_mac", "clock_hz"),
+}
+_UNITS = {  # the first pattern that fits a number's name says its unit
+    r"\w+_bytes_per_s": "B/s", r"\w+_mac_per_s": "MAC/s", r"\w+_bytes": "B", r"\w+_hz": "Hz", r"\w+_s": "s", r"\w+_w": "W", r"\w+_j": "J",
+    r"\w+_(error|share)": "share", r"instr_call": "instr", r"instr_per_(meta_)?operator": "instr/operator", r"instr_per_mac_\w+": "instr/MAC",
+    r"instr_per_output_\w+": "instr/element", r"cycles_per_mac": "cycle/MAC", r"macs_per_cycle": "MAC/cycle", r"\w+": "1"}
+_DIVISORS = ("Hz", "B/s", "MAC/s", "MAC/cycle")
+_COUNTS = ("cores", "systolic_side", "tile_output_channels", "tile_input_channels")  # of which there is no half; an assumed one needs no range
 
 
 @dataclass(frozen=True)
 class Number:
-    """One fact about a device: `value` in SI `unit`, how it is known, from where, and its spread (same unit) over `n` repeats."""
+    """One fact about a device: `value` in SI `unit`, how it is known and from where.
+
+    `spread`: 5th and 95th percentile over `n` repeats or rows. `range`: the least and the most it may be, all of which a prediction spans; every assumed
+    number has one, but for counts as `cores`. `inherited_from`: the profile that states it, empty where it is the profile's own.
+    """
 
     value: float
     unit: str
     status: str
     source: str
-    spread: tuple[float, float] | None = None  # 5th and 95th percentile
+    spread: tuple[float, float] | None = None
     n: int | None = None
+    range: tuple[float, float] | None = None
+    inherited_from: str = ""
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A device with the runtime that its numbers belong to: software alone moves one board by a factor of three."""
+    """A device with the runtime that its numbers belong to: software alone moves one board by a factor of three.
+
+    Texts that are not stated are empty, only abstract profiles may lack device, runtime, date, trust and validation. `validation`: what the predictions were
+    compared with, numbers["validation_error"] apart from it; "none" for the `validation_reason`. `host`: the profile of the processor that runs what an
+    accelerator does not take. `system_configuration`, `memory_mode`: Vela's. `inherits`: the parent, already merged in.
+    """
 
     name: str
     device: str
     runtime: str
     date: str
-    numbers: dict[str, Number]
+    numbers: Mapping[str, Number]
+    trust: str = ""
+    validation: str = ""
+    validation_reason: str = ""
+    cost_model: str = ""
+    host: str | None = None
+    system_configuration: str = ""
+    memory_mode: str = ""
+    caveats: tuple[str, ...] = ()
+    abstract: bool = False
+    inherits: str = ""
+
+
+_TEXTS = tuple(field.name for field in fields(Profile) if field.name not in ("name", "numbers", "caveats", "abstract", "inherits"))
+
+
+def names() -> list[str]:
+    """Pixie's own profiles of boards, in order of name."""
+    return [name for name in _known(FOLDER) if not read_profile(FOLDER / f"{name}.toml").abstract]
+
+
+def profile(name: str) -> Profile:
+    """Pixie's own profile of a board; InputError with the nearest names where there is none, or where it is abstract."""
+    found = read_profile(path_of(name))
+    if found.abstract:
+        raise InputError(found.name, "profile", f"is only a parent of others; name a board: {', '.join(names())}")
+    return found
+
+
+def path_of(name: str) -> Path:
+    """The file of one of Pixie's own profiles, abstract ones too; InputError with the nearest names where there is none."""
+    return _find(name, _known(FOLDER), name, "profile")
 
 
 def read_profile(path: Path) -> Profile:
-    """Read and check a profile. InputError names file and field where one is missing, unknown, of the wrong type or not finite."""
+    """Read a profile with what it inherits and check all of it. InputError names the file, the field and the remedy."""
     path = Path(path)
-    if not path.is_file() or path.stat().st_size > _LARGEST_FILE:
-        raise InputError(path, "file", f"must be a profile of at most {_LARGEST_FILE} bytes; check the name")
+    found = _merged(path, ())
+    for key in () if found.abstract else ("device", "runtime", "date", "trust", "validation"):
+        if not getattr(found, key):
+            raise InputError(path, key, "is missing, and no parent states it; a board says what it is, how far it is trusted and on what it was validated")
+    if found.validation == "none" and not found.validation_reason:
+        raise InputError(path, "validation_reason", 'is missing; validation = "none" says why')
+    if found.validation and (found.validation == "none") == ("validation_error" in found.numbers):
+        raise InputError(path, "numbers.validation_error", 'must stand beside validation, and only where that is not "none"; state both or neither')
+    if found.validation_reason and found.validation != "none":
+        raise InputError(path, "validation_reason", 'belongs to validation = "none" alone; drop it')
+    if found.cost_model:
+        lacking = [key for key in COST_MODELS[found.cost_model] if key not in found.numbers]
+        if lacking and not found.abstract:
+            raise InputError(path, f"numbers.{lacking[0]}", f"is missing, the cost model {found.cost_model!r} takes it; state it or inherit it")
+    return found
+
+
+def stated(path: Path) -> Profile:
+    """What one file states itself: texts and numbers of its parents are not in it. InputError where a field of it is wrong."""
+    path = Path(path)
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        document = tomllib.loads(read_bytes(path, _LARGEST_FILE).decode("utf-8"))
+    except (ValueError, RecursionError) as error:  # ValueError: of TOML, of UTF-8, of an integer with thousands of digits
         raise InputError(path, "TOML", f"cannot be read ({error}); mend the line") from error
     version = document.get("schema_version")
     if version != SCHEMA_VERSION:
         raise InputError(path, "schema_version", f"is {version!r}, this Pixie reads {SCHEMA_VERSION}; update Pixie or the profile")
-    texts = {key: _text(path, key, document) for key in ("name", "device", "runtime", "date")}
-    _refuse_unknown(path, "top level", document, {"schema_version", "numbers", *texts})
-    numbers = document.get("numbers")
-    if not isinstance(numbers, dict) or not numbers:
+    _refuse_unknown(path, "top level", document, {"schema_version", *(field.name for field in fields(Profile))})
+    texts: dict[str, Any] = {key: _text(path, key, document) if key in document else "" for key in (*_TEXTS, "inherits")}
+    texts["host"] = texts["host"] or None
+    for key, known in (("trust", TRUSTS), ("cost_model", tuple(COST_MODELS))):
+        if texts[key] and texts[key] not in known:
+            raise InputError(path, key, f"is {texts[key]!r}, must be one of {', '.join(known)}")
+    if texts["host"]:
+        _find(texts["host"], _known(path.parent, FOLDER), path, "host")
+    abstract, caveats, numbers = document.get("abstract", False), document.get("caveats", []), document.get("numbers", {})
+    if not isinstance(abstract, bool):
+        raise InputError(path, "abstract", f"is {abstract!r}, must be true or false")
+    if not isinstance(caveats, list) or not all(isinstance(caveat, str) and caveat.strip() for caveat in caveats):
+        raise InputError(path, "caveats", "must be a list of texts, none of them empty")
+    if not isinstance(numbers, dict) or not (numbers or texts["inherits"]):
         raise InputError(path, "numbers", "is missing or empty; a profile without a number says nothing")
-    return Profile(**texts, numbers={key: _number(path, f"numbers.{key}", entry) for key, entry in numbers.items()})
+    return Profile(_text(path, "name", document), numbers={key: _number(path, key, entry) for key, entry in numbers.items()}, caveats=tuple(caveats),
+                   abstract=abstract, **texts)
 
 
 def profile_text(profile: Profile) -> str:
-    """The TOML text that `read_profile` reads back to an equal profile."""
-    lines = [f"schema_version = {SCHEMA_VERSION}"]
-    lines += [f"{key} = {_quoted(getattr(profile, key))}" for key in ("name", "device", "runtime", "date")]
+    """The TOML text that `stated` reads back to an equal profile. ValueError where a parent is merged in: its numbers stay in its own file."""
+    if any(number.inherited_from for number in profile.numbers.values()):
+        raise ValueError(f"profile {profile.name!r} holds what its parent states; write what `stated` reads")
+    lines = [f"schema_version = {SCHEMA_VERSION}", f"name = {_quoted(profile.name)}"]
+    lines += [f"inherits = {_quoted(profile.inherits)}"] if profile.inherits else []
+    lines += ["abstract = true"] if profile.abstract else []
+    lines += [f"{key} = {_quoted(text)}" for key in _TEXTS if (text := getattr(profile, key))]
+    if profile.caveats:
+        lines += ["caveats = [", *(f"    {_quoted(caveat)}," for caveat in profile.caveats), "]"]
     for key, number in profile.numbers.items():
         lines += ["", f"[numbers.{key}]", f"value = {number.value!r}", f"unit = {_quoted(number.unit)}",
                   f"status = {_quoted(number.status)}", f"source = {_quoted(number.source)}"]
-        if number.spread is not None:
-            lines.append(f"spread = [{number.spread[0]!r}, {number.spread[1]!r}]")
-        if number.n is not None:
-            lines.append(f"n = {number.n}")
+        lines += [f"{name} = [{pair[0]!r}, {pair[1]!r}]" for name in ("range", "spread") if (pair := getattr(number, name)) is not None]
+        lines += [f"n = {number.n}"] if number.n is not None else []
     return "\n".join(lines) + "\n"
 
 
-def _number(path: Path, field: str, entry: object) -> Number:
+def _merged(path: Path, below: tuple[Path, ...]) -> Profile:
+    """The profile of a file with its parents merged in, each field checked in the file that states it; `below`: the files that led here."""
+    if path.resolve() in below or len(below) == _LONGEST_CHAIN:
+        way = " > ".join(step.stem for step in (*below, path))
+        raise InputError(path, "inherits", f"leads back to itself or through more than {_LONGEST_CHAIN} profiles: {way}; let it end in one without a parent")
+    own = stated(path)
+    if not own.inherits:
+        return own
+    parent = _merged(_find(own.inherits, _known(path.parent, FOLDER), path, "inherits"), (*below, path.resolve()))
+    texts = {key: getattr(own, key) or getattr(parent, key) for key in _TEXTS}
+    numbers = {key: number if number.inherited_from else replace(number, inherited_from=own.inherits) for key, number in parent.numbers.items()}
+    if own.validation:
+        texts["validation_reason"] = own.validation_reason
+        numbers.pop("validation_error", None)
+    caveats = tuple(dict.fromkeys((*parent.caveats, *own.caveats)))
+    return replace(own, **texts, numbers={**numbers, **own.numbers}, caveats=caveats)
+
+
+def _number(path: Path, name: str, entry: object) -> Number:
+    field = f"numbers.{name}"
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
+        raise InputError(path, field, "is no name of a number; take small letters, digits and _")
     if not isinstance(entry, dict):
         raise InputError(path, field, "must be a table with value, unit, status and source")
-    _refuse_unknown(path, field, entry, {"value", "unit", "status", "source", "spread", "n"})
-    status = _text(path, "status", entry, field)
+    _refuse_unknown(path, field, entry, {"value", "unit", "status", "source", "spread", "n", "range"})
+    value, unit, status, source = _finite(path, f"{field}.value", entry.get("value")), *(_text(path, key, entry, field) for key in ("unit", "status", "source"))
     if status not in STATUSES:
         raise InputError(path, f"{field}.status", f"is {status!r}, must be one of {', '.join(STATUSES)}")
-    spread = entry.get("spread")
-    if spread is not None:
-        if not isinstance(spread, list) or len(spread) != 2:
-            raise InputError(path, f"{field}.spread", "must be two numbers, the 5th and the 95th percentile")
-        spread = (_finite(path, f"{field}.spread", spread[0]), _finite(path, f"{field}.spread", spread[1]))
+    if unit != (wanted := next(unit for pattern, unit in _UNITS.items() if re.fullmatch(pattern, name))):
+        raise InputError(path, f"{field}.unit", f"is {unit!r}, the name says {wanted!r}; rename the number or convert it")
+    if value < 0 or (value == 0 and unit in _DIVISORS) or (name in _COUNTS and (value < 1 or value % 1)):
+        raise InputError(path, f"{field}.value", f"is {value!r}; counts are whole numbers from 1, rates are above 0, all others 0 or more")
+    spread, span = (_pair(path, f"{field}.{key}", entry[key]) if key in entry else None for key in ("spread", "range"))
+    if span is None and status == "assumed" and name not in _COUNTS:
+        raise InputError(path, f"{field}.range", "is missing; an assumed number states the least and the most it may be")
+    if span is not None and not span[0] <= value <= span[1]:
+        raise InputError(path, f"{field}.range", f"is {list(span)}, must hold the value {value!r}")
+    if (status == "assumed") != source.startswith("assumed: "):
+        raise InputError(path, f"{field}.source", "must be 'assumed: ' and the reason where the status is assumed, and only there")
     n = entry.get("n")
     if n is not None and (not isinstance(n, int) or isinstance(n, bool) or n < 1):
         raise InputError(path, f"{field}.n", f"is {n!r}, must be a number of repeats >= 1")
-    return Number(_finite(path, f"{field}.value", entry.get("value")), _text(path, "unit", entry, field), status,
-                  _text(path, "source", entry, field), spread, n)
+    return Number(value, unit, status, source, spread, n, span)
 
 
-def _text(path: Path, key: str, table: dict[str, object], field: str = "") -> str:
+def _pair(path: Path, field: str, value: object) -> tuple[float, float]:
+    if not isinstance(value, list) or len(value) != 2:
+        raise InputError(path, field, "must be two numbers: the 5th and the 95th percentile of a spread, the least and the most of a range")
+    low, high = (_finite(path, field, end) for end in value)
+    if not 0 <= low <= high:
+        raise InputError(path, field, f"is {value}, must be two numbers >= 0, the smaller first")
+    return low, high
+
+
+def _text(path: Path, key: str, table: Mapping[str, object], field: str = "") -> str:
     value = table.get(key)
     if not isinstance(value, str) or not value.strip():
         raise InputError(path, f"{field}.{key}".lstrip("."), "is missing or empty; every profile and every number states it")
@@ -96,16 +237,29 @@ def _text(path: Path, key: str, table: dict[str, object], field: str = "") -> st
 
 
 def _finite(path: Path, field: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
         raise InputError(path, field, f"is {value!r}, must be a finite number")
     return float(value)
 
 
-def _refuse_unknown(path: Path, field: str, table: dict[str, object], known: set[str]) -> None:
+def _refuse_unknown(path: Path, field: str, table: Mapping[str, object], known: set[str]) -> None:
     unknown = sorted(set(table) - known)
     if unknown:
         raise InputError(path, f"{field}.{unknown[0]}", f"is not a field of a profile; known are {', '.join(sorted(known))}")
 
 
+def _known(*folders: Path) -> dict[str, Path]:
+    """Profiles of folders by name, in order of name; of two with one name that of the first folder."""
+    found = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.toml")}
+    return dict(sorted(found.items()))
+
+
+def _find(name: str, known: Mapping[str, Path], file: object, field: str) -> Path:
+    if name not in known:
+        near = get_close_matches(name, known, n=3, cutoff=0.4)
+        raise InputError(file, field, f"no profile is named {name!r}; " + (f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known)}"))
+    return known[name]
+
+
 def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")  # JSON's escapes are TOML's, which alone forbids DEL

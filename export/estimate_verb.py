@@ -1,0 +1,99 @@
+"""`pixie estimate`: what a model would cost on a board that is not here."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_runtime.cli import Outcome, Verb
+from edge_runtime.errors import InputError
+
+if TYPE_CHECKING:
+    from hw_profiles.cost_model import Estimate, Interval
+    from hw_profiles.network import Network
+    from hw_profiles.profile import Profile
+
+TARGETS = {"systolic": "edgetpu"}  # rules of `pixie lint` that say which operators an accelerator takes, by cost model
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("model", type=Path, metavar="MODEL|BUNDLE", help="a .tflite or .onnx file, or a bundle, whose model.tflite is taken")
+    parser.add_argument("--profile", required=True, metavar="NAME", help="the device and its runtime: see `pixie profiles list`")
+    parser.add_argument("--threads", type=_positive, default=1, metavar="N", help="cores that share a call (default: %(default)s)")
+    parser.add_argument("--batch", type=_positive, default=1, metavar="B", help="items in a call (default: %(default)s)")
+    parser.add_argument("--partial", action="store_true", help="price what has a price and mark the sum a lower bound; else an operator without one is refused")
+
+
+def _run(arguments: argparse.Namespace) -> Outcome:
+    from hw_profiles.cost_model import estimate
+    from hw_profiles.profile import profile
+    from hw_profiles.work import Unpriced
+
+    from .read_network import read_network
+
+    device = profile(arguments.profile)
+    if not device.cost_model:
+        raise InputError("command line", "--profile", f"{device.name} has no cost model; measure there with `pixie bench`, or name another board")
+    cores = int(device.numbers["cores"].value) if "serial_share" in device.numbers else 1
+    if arguments.threads > cores:
+        raise InputError("command line", "--threads", f"is {arguments.threads}, the cost model of {device.name} knows {cores}; name fewer")
+    network = read_network(arguments.model)
+    host = profile(device.host) if device.host is not None and profile(device.host).cost_model else None
+    try:
+        told = estimate(network, device, host, _mapped(network, device), arguments.threads, arguments.batch, arguments.partial)
+    except Unpriced as reason:
+        raise InputError(arguments.model, "operators", f"{reason}; --partial prices the rest") from reason
+    except ValueError as reason:
+        raise InputError(arguments.model, "shape", f"{reason}; a cost needs static shapes, export the model with them") from reason
+    return Outcome(_text(told, device, arguments.model), _document(told, device, arguments.model))
+
+
+def _mapped(network: "Network", device: "Profile") -> int | None:
+    """Operators before the first that the accelerator does not take; None for a device without rules."""
+    if device.cost_model not in TARGETS:
+        return None
+    from .rules import judge
+
+    return judge(network, TARGETS[device.cost_model]).partition
+
+
+def _document(told: "Estimate", device: "Profile", model: Path) -> dict[str, object]:
+    return {"model": str(model), "how": "modelled", **asdict(told), "trust": device.trust, "validation_error": _validation(device),
+            "caveats": list(device.caveats)}
+
+
+def _validation(device: "Profile") -> float | None:
+    return device.numbers["validation_error"].value if "validation_error" in device.numbers else None
+
+
+def _text(told: "Estimate", device: "Profile", model: Path) -> str:
+    error = _validation(device)
+    bound = ", a lower bound: see the operators without a price" if told.lower_bound else ""
+    lines = [f"{model} on {device.device}, {device.runtime}; {told.threads} thread{'s' if told.threads > 1 else ''}, batch {told.batch}",
+             f"  modelled, trust {device.trust}, " + ("unvalidated: " + device.validation_reason if error is None else
+                                                        f"error {error:.0%} against {device.validation}"),
+             f"  latency   {_shown(told.latency_s, 's')}{bound}",
+             f"  energy    {'not known: the profile has no power' if told.energy_j is None else _shown(told.energy_j, 'J') + ' of the board'}",
+             f"  memory    {told.ram_bytes:,} bytes at least, file {told.flash_bytes:,} bytes", "",
+             f"  {'operator':<28} {'where':<12} {'MAC':>12} {'weights, B':>11} {'share':>6} {'s':>10}"]
+    whole = sum(layer.seconds or 0.0 for layer in told.per_layer)
+    for layer in told.per_layer:
+        name = f"{layer.index} {layer.kind}"
+        lines.append(f"  {name:<28} {layer.where:<12} " + ("no price" if layer.seconds is None else
+                     f"{layer.macs:>12,} {layer.weight_bytes:>11,} {layer.seconds / whole if whole else 0:>6.1%} {layer.seconds:>10.3g}"))
+    return "\n".join([*lines, "", *(f"without a price: {one}" for one in told.unpriced), *(f"note: {caveat}" for caveat in device.caveats)]).rstrip()
+
+
+def _shown(interval: "Interval", unit: str) -> str:
+    return f"{interval.p50:.3g} {unit} ({interval.level:.0%} interval {interval.lo:.3g} to {interval.hi:.3g})"
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"is {value}, must be 1 or more")
+    return value
+
+
+ESTIMATE = Verb("estimate", "Estimate latency, energy and memory of a model on a device that is not here, with an interval.",
+                "estimate out/demo/bundle --profile raspberry-pi-4b", _add_arguments, _run)

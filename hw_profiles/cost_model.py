@@ -1,0 +1,244 @@
+"""What a call of a network costs on a device: seconds, joules and bytes from the work of its operators and the numbers of a profile.
+
+One equation for each way to compute, chosen by the profile's `cost_model`:
+
+    instructions    sum over operators of max(N CPI / f, bytes / bandwidth), N the instructions that ARM's kernels execute, counted and fitted;
+                    threads share all but the serial part s of it: t (s + (1 - s) / n)
+    systolic        t0 + (in + out) / link + alpha cycles / f + t_op operators + max(0, weights - cache) / link, cycles those of a side x side array
+                    that takes side x side weights at once (google-coral's Edge TPU)
+    npu             sum over operators of max(MAC / (MAC per cycle) / f, weights / flash, moved / SRAM) (Arm Vela's PERFORMANCE.md)
+    cycles_per_mac  k MAC / f: one number for a core and its kernels
+
+An interval is what the profile's numbers leave open: each that is assumed or has a spread is drawn, all operators sharing a draw, and so is the error that the
+model makes of models it was not fitted on (`model_error`). The equation is evaluated for every draw.
+"""
+
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from math import log, pi, sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .network import Network
+from .profile import Number, Profile
+from .work import Unpriced, Work, live_bytes, weight_bytes, works
+
+LEVEL = 0.8  # of the intervals
+DRAWS = 4000
+ONE_THREAD_S = 1e-3  # calls that one core ends sooner are not shared: waking the others would take as long [assumed]
+_Z95 = 1.6449  # standard deviations from the median to the 95th percentile
+Draws = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Median, and what `level` of the draws lie between."""
+
+    p50: float
+    lo: float
+    hi: float
+    level: float = LEVEL
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One operator: where it runs ("accelerator" or "cpu"), its work and the median of its seconds; all None where it has no price."""
+
+    index: int
+    kind: str
+    where: str
+    macs: int | None
+    weight_bytes: int | None
+    elements: int | None
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A network's call on a device. `energy_j`: of the whole board while it computes, None where the profile has no power.
+
+    ram_bytes: what must be kept of the tensors at least, and the weights where they do not stay in flash. `lower_bound`: operators without a price are
+    not in it, `unpriced` names them.
+    """
+
+    profile: str
+    threads: int
+    batch: int
+    latency_s: Interval
+    energy_j: Interval | None
+    ram_bytes: int
+    flash_bytes: int
+    per_layer: tuple[Layer, ...]
+    lower_bound: bool
+    unpriced: tuple[str, ...]
+
+
+class Numbers(Mapping[str, Draws]):
+    """Draws [DRAWS] of a profile's numbers, each from its own stream, so that one more number changes no other. KeyError names a missing one."""
+
+    def __init__(self, profile: Profile, seed: int = 0) -> None:
+        self._profile, self._seed = profile, seed
+        self._drawn: dict[str, Draws] = {}
+
+    def __getitem__(self, name: str) -> Draws:
+        if name not in self._drawn:
+            rng = np.random.default_rng([self._seed, zlib.crc32(name.encode())])
+            self._drawn[name] = _draw(self._profile.numbers[name], rng)
+        return self._drawn[name]
+
+    def __iter__(self):  # type: ignore[no-untyped-def]
+        return iter(self._profile.numbers)
+
+    def __len__(self) -> int:
+        return len(self._profile.numbers)
+
+    def error(self) -> Draws:
+        """Factors by which the model is off, their mean distance from 1 the profile's `model_error`."""
+        rng = np.random.default_rng([self._seed, zlib.crc32(b"error of the model")])
+        share = self._profile.numbers["model_error"].value if "model_error" in self._profile.numbers else 0.0
+        return np.exp(rng.normal(0, share * sqrt(pi / 2), DRAWS))  # the mean distance of a normal is sqrt(2 / pi) of its deviation
+
+
+def _draw(number: Number, rng: np.random.Generator) -> Draws:
+    if number.range is not None:
+        low, high = number.range
+        return np.exp(rng.uniform(log(low), log(high), DRAWS)) if low > 0 else rng.uniform(low, high, DRAWS)
+    if number.spread is not None and 0 < number.spread[0] < number.spread[1]:
+        return number.value * np.exp(rng.normal(0, log(number.spread[1] / number.spread[0]) / 2 / _Z95, DRAWS))
+    return np.full(DRAWS, number.value)
+
+
+def estimate(network: Network, profile: Profile, host: Profile | None = None, mapped: int | None = None, threads: int = 1, batch: int = 1,
+             partial: bool = False) -> Estimate:
+    """The cost of one call for `batch` items.
+
+    mapped: operators, from the first, that an accelerator takes (default: all); the rest run on `host`, and have no price where there is none. Unpriced
+    names the first operator without a price, unless `partial`: then the sum is a lower bound. ValueError where shapes are not static.
+    """
+    todo = works(network, batch)
+    taken = len(todo) if mapped is None else mapped
+    if host is None:
+        todo[taken:] = [Unpriced(f"operator {taken + number}, {operator.kind}, is not for the accelerator, and its host has no price")
+                        for number, operator in enumerate(network.operators[taken:])]
+    unpriced = [one for one in todo if isinstance(one, Unpriced)]
+    if unpriced and not partial:
+        raise unpriced[0]
+    numbers = Numbers(profile)
+    inside, overhead = _seconds(todo[:taken], profile, numbers, threads, batch * _io_bytes(network))
+    error = numbers.error()
+    seconds = [None if one is None else one * error for one in inside]
+    total = overhead * error + _sum(seconds)
+    if host is None:
+        seconds += [None] * len(todo[taken:])
+    elif taken < len(todo):
+        other = Numbers(host)
+        outside, more = _seconds(todo[taken:], host, other, threads, 0)
+        error = other.error()
+        seconds += [None if one is None else one * error for one in outside]
+        total = total + more * error + _sum(seconds[taken:])
+    layers = [_layer(index, network.operators[index].kind, index >= taken or profile.cost_model in _ON_CPU, one, spent)
+              for index, (one, spent) in enumerate(zip(todo, seconds, strict=True))]
+    weights, kept = weight_bytes(network), batch * live_bytes(network)
+    return Estimate(profile.name, threads, batch, interval(total), _energy(total, numbers, threads), kept + (0 if "flash_bytes" in numbers else weights),
+                    network.file_bytes, tuple(layers), bool(unpriced), tuple(str(one) for one in unpriced))
+
+
+def interval(draws: Draws) -> Interval:
+    """Median and the central LEVEL of draws."""
+    lo, p50, hi = (float(value) for value in np.quantile(draws, ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)))
+    return Interval(p50, lo, hi)
+
+
+def instructions(work: Work, d: Mapping[str, Draws]) -> Draws:
+    """Instructions of one operator on a core whose coefficients were fitted (`pixie fit`)."""
+    count = d["instr_per_operator"]
+    if work.group == "meta":
+        return count + d["instr_per_meta_operator"]
+    if work.group == "other":
+        return count + d["instr_per_output_other"] * work.elements
+    if work.group == "depthwise":
+        return count + d["instr_per_mac_depthwise"] * work.macs + d["instr_per_output_conv"] * work.elements
+    tiled = work.tiled_macs(int(d["tile_output_channels"][0]), int(d["tile_input_channels"][0]))
+    output = d["instr_per_output_transpose_conv" if work.group == "transpose_conv" else "instr_per_output_conv"]
+    return count + d[f"instr_per_mac_{work.group}"] * tiled + output * work.elements
+
+
+def _seconds(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads: int, io_bytes: int) -> tuple[list[Draws | None], Draws]:
+    """Seconds of each operator, None of what has no price, and those of the call that belong to none."""
+    operators, overhead = _MODELS[profile.cost_model](todo, d, io_bytes)
+    if profile.cost_model not in _ON_CPU or threads == 1:
+        return operators, overhead
+    serial, alone = d["serial_share"], float(np.median(overhead + _sum(operators)))
+    factor = serial + (1 - serial) / threads if alone >= ONE_THREAD_S else np.ones(DRAWS)
+    return [None if one is None else one * factor for one in operators], overhead
+
+
+def _instructions(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
+    per_instruction = d["cycles_per_instruction_int8"] / d["clock_hz"]
+    last_cache = max(d[name][0] for name in ("l3_bytes", "l2_bytes", "l1d_bytes") if name in d)
+    streams = sum(one.weight_bytes for one in todo if isinstance(one, Work)) + max(
+        (one.moved_bytes for one in todo if isinstance(one, Work)), default=0) > last_cache
+
+    def seconds(one: Work) -> Draws:
+        computing = instructions(one, d) * per_instruction
+        return np.maximum(computing, (one.weight_bytes + one.moved_bytes) / d["dram_read_bytes_per_s"]) if streams else computing
+
+    return [None if isinstance(one, Unpriced) else seconds(one) for one in todo], d["instr_call"] * per_instruction
+
+
+def _systolic(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
+    side = int(d["systolic_side"][0])
+    per_cycle = d["systolic_efficiency"] / d["systolic_clock_hz"]
+
+    def cycles(one: Work) -> float:
+        if one.group == "depthwise":
+            return one.tiled_macs(1, 1) / one.repeats * -(-one.repeats // side)
+        return one.tiled_macs(side, side) / side**2
+
+    weights = sum(one.weight_bytes for one in todo if isinstance(one, Work))
+    streamed = np.maximum(0.0, weights - d["parameter_cache_bytes"]) / d["link_bytes_per_s"]
+    operators = [None if isinstance(one, Unpriced) else cycles(one) * per_cycle + d["operator_overhead_s"] for one in todo]
+    return operators, d["call_overhead_s"] + io_bytes / d["link_bytes_per_s"] + streamed
+
+
+def _npu(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
+    def seconds(one: Work) -> Draws:
+        computing = one.macs / d["macs_per_cycle"] / d["clock_hz"]
+        return np.maximum.reduce([computing, one.weight_bytes / d["flash_bytes_per_s"], one.moved_bytes / d["sram_bytes_per_s"]])
+
+    return [None if isinstance(one, Unpriced) else seconds(one) for one in todo], np.zeros(DRAWS)
+
+
+def _cycles_per_mac(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
+    return [None if isinstance(one, Unpriced) else d["cycles_per_mac"] * one.macs / d["clock_hz"] for one in todo], np.zeros(DRAWS)
+
+
+def _energy(seconds: Draws, d: Numbers, threads: int) -> Interval | None:
+    """Of the board: idle power and, for each core that computes, its part of what all of them add; or the one active power of a small one."""
+    if "power_active_w" in d:
+        return interval(seconds * d["power_active_w"])
+    if "power_idle_w" not in d or "power_stress_w" not in d:
+        return None
+    return interval(seconds * (d["power_idle_w"] + (d["power_stress_w"] - d["power_idle_w"]) * threads / d["cores"]))
+
+
+def _io_bytes(network: Network) -> int:
+    return sum(tensor.bytes for tensor in (*network.inputs, *network.outputs))
+
+
+def _layer(index: int, kind: str, on_cpu: bool, work: Work | Unpriced, seconds: Draws | None) -> Layer:
+    where = "cpu" if on_cpu else "accelerator"
+    if isinstance(work, Unpriced) or seconds is None:
+        return Layer(index, kind, where, None, None, None, None)
+    return Layer(index, kind, where, work.macs, work.weight_bytes, work.elements, float(np.median(seconds)))
+
+
+def _sum(seconds: Sequence[Draws | None]) -> Draws:
+    return np.sum([one for one in seconds if one is not None], axis=0) if any(one is not None for one in seconds) else np.zeros(DRAWS)
+
+
+_Model = Callable[[Sequence[Work | Unpriced], Numbers, int], tuple[list[Draws | None], Draws]]
+_MODELS: dict[str, _Model] = {"instructions": _instructions, "systolic": _systolic, "npu": _npu, "cycles_per_mac": _cycles_per_mac}
+_ON_CPU = ("instructions", "cycles_per_mac")

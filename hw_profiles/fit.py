@@ -1,0 +1,99 @@
+"""How the fitted numbers of the profiles come about: non-negative least squares on relative errors, and each model's error when it is left out.
+
+Everything here takes arrays and records; `pixie fit` brings the counted instructions and the published latencies and writes the profiles.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .work import Work
+
+Floats = NDArray[np.float64]
+
+# Coefficients of the instruction model (cost_model.instructions), in the order of the columns of `instruction_features`.
+INSTRUCTIONS = ("instr_call", "instr_per_operator", "instr_per_meta_operator", "instr_per_mac_conv", "instr_per_mac_depthwise", "instr_per_mac_dense",
+                "instr_per_mac_transpose_conv", "instr_per_output_conv", "instr_per_output_other", "instr_per_output_transpose_conv")
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Coefficients [c], and for each of the k rows the value told when the row (or its whole group) took no part in the fit."""
+
+    coefficients: Floats
+    left_out: Floats
+
+    def errors(self, values: Floats) -> Floats:
+        """Relative distances [k] of what was told without a row from its true value."""
+        return np.abs(self.left_out / values - 1)
+
+
+def instruction_features(works: Sequence[Work], tiles: tuple[int, int]) -> Floats:
+    """One row of the design matrix, [len(INSTRUCTIONS)]: what each coefficient is multiplied with for a model of these operators."""
+    row = dict.fromkeys(INSTRUCTIONS, 0.0)
+    row["instr_call"], row["instr_per_operator"] = 1.0, float(len(works))
+    for work in works:
+        if work.group == "meta":
+            row["instr_per_meta_operator"] += 1
+        elif work.group == "other":
+            row["instr_per_output_other"] += work.elements
+        else:
+            row[f"instr_per_mac_{work.group}"] += work.macs if work.group == "depthwise" else work.tiled_macs(*tiles)
+            row["instr_per_output_transpose_conv" if work.group == "transpose_conv" else "instr_per_output_conv"] += work.elements
+    return np.array([row[name] for name in INSTRUCTIONS])
+
+
+def fit_left_out(features: Floats, values: Floats, groups: Sequence[str]) -> Fit:
+    """Least squares of relative errors with coefficients >= 0: features [k, c], values [k] > 0, groups [k] names that are left out together."""
+    left_out = np.empty(len(values))
+    names = np.asarray(groups)
+    for name in dict.fromkeys(groups):
+        out = names == name
+        left_out[out] = features[out] @ non_negative(features[~out] / values[~out, None], np.ones(np.count_nonzero(~out)))
+    return Fit(non_negative(features / values[:, None], np.ones(len(values))), left_out)
+
+
+def non_negative(matrix: Floats, target: Floats) -> Floats:
+    """x >= 0 [c] that minimises |matrix x - target|^2, matrix [k, c]: Lawson and Hanson, Solving Least Squares Problems, 1974, ch. 23."""
+    size = np.linalg.norm(matrix, axis=0)
+    scaled = matrix / np.where(size > 0, size, 1)  # columns differ by ten powers of ten
+    x, passive = np.zeros(scaled.shape[1]), np.zeros(scaled.shape[1], bool)
+    for _ in range(10 * scaled.shape[1]):
+        gradient = scaled.T @ (target - scaled @ x)
+        gradient[passive | (size == 0)] = -np.inf
+        if gradient.max(initial=-np.inf) <= 1e-12 * np.abs(target).sum():
+            break
+        passive[gradient.argmax()] = True
+        while True:
+            trial = np.zeros_like(x)
+            trial[passive] = np.linalg.lstsq(scaled[:, passive], target, rcond=None)[0]
+            if trial[passive].min() > 0:
+                x = trial
+                break
+            falling = passive & (trial <= 0)
+            step = np.min(x[falling] / (x[falling] - trial[falling]))
+            x = x + step * (trial - x)
+            passive &= x > 1e-15
+            x[~passive] = 0
+    return x / np.where(size > 0, size, 1)
+
+
+def log_spread(ratios: Floats) -> tuple[float, float, float]:
+    """Geometric mean of ratios [k >= 2] > 0, and what 5 and 95 % of further ones lie below, were their logarithms normal."""
+    logs = np.log(ratios)
+    mean, reach = float(logs.mean()), 1.6449 * float(logs.std(ddof=1)) * (1 + 1 / len(logs)) ** 0.5
+    return float(np.exp(mean)), float(np.exp(mean - reach)), float(np.exp(mean + reach))
+
+
+def amdahl(threads: NDArray[np.int64], seconds: Floats, groups: Sequence[str]) -> float:
+    """The serial share s of t(n) = t(1) (s + (1 - s) / n) that fits runs [k] of several models (groups) on several threads best, to 0.001."""
+    names, shares = np.asarray(groups), np.linspace(0, 1, 1001)
+    squares = np.zeros(len(shares))
+    for name in dict.fromkeys(groups):
+        mine = names == name
+        told = np.log(shares[:, None] + (1 - shares[:, None]) / threads[mine])
+        off = np.log(seconds[mine]) - told
+        squares += ((off - off.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)  # t(1) is free
+    return float(shares[squares.argmin()])
