@@ -10,10 +10,7 @@ from edge_runtime.errors import InputError
 
 if TYPE_CHECKING:
     from hw_profiles.cost_model import Estimate, Interval
-    from hw_profiles.network import Network
     from hw_profiles.profile import Profile
-
-TARGETS = {"systolic": "edgetpu"}  # rules of `pixie lint` that say which operators an accelerator takes, by cost model
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,10 +22,10 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> Outcome:
-    from hw_profiles.cost_model import estimate
     from hw_profiles.profile import profile
     from hw_profiles.work import Unpriced
 
+    from .on_board import estimate_on
     from .read_network import read_network
 
     device = profile(arguments.profile)
@@ -38,23 +35,13 @@ def _run(arguments: argparse.Namespace) -> Outcome:
     if arguments.threads > cores:
         raise InputError("command line", "--threads", f"is {arguments.threads}, the cost model of {device.name} knows {cores}; name fewer")
     network = read_network(arguments.model)
-    host = profile(device.host) if device.host is not None and profile(device.host).cost_model else None
     try:
-        told = estimate(network, device, host, _mapped(network, device), arguments.threads, arguments.batch, arguments.partial)
+        told = estimate_on(network, device, arguments.threads, arguments.batch, arguments.partial)
     except Unpriced as reason:
         raise InputError(arguments.model, "operators", f"{reason}; --partial prices the rest") from reason
     except ValueError as reason:
         raise InputError(arguments.model, "shape", f"{reason}; a cost needs static shapes, export the model with them") from reason
     return Outcome(_text(told, device, arguments.model), _document(told, device, arguments.model))
-
-
-def _mapped(network: "Network", device: "Profile") -> int | None:
-    """Operators before the first that the accelerator does not take; None for a device without rules."""
-    if device.cost_model not in TARGETS:
-        return None
-    from .rules import judge
-
-    return judge(network, TARGETS[device.cost_model]).partition
 
 
 def _document(told: "Estimate", device: "Profile", model: Path) -> dict[str, object]:
@@ -76,11 +63,13 @@ def _text(told: "Estimate", device: "Profile", model: Path) -> str:
              f"  energy    {'not known: the profile has no power' if told.energy_j is None else _shown(told.energy_j, 'J') + ' of the board'}",
              f"  memory    {told.ram_bytes:,} bytes at least, file {told.flash_bytes:,} bytes", "",
              f"  {'operator':<28} {'where':<12} {'MAC':>12} {'weights, B':>11} {'share':>6} {'s':>10}"]
-    whole = sum(layer.seconds or 0.0 for layer in told.per_layer)
+    whole = told.latency_s.p50
     for layer in told.per_layer:
         name = f"{layer.index} {layer.kind}"
         lines.append(f"  {name:<28} {layer.where:<12} " + ("no price" if layer.seconds is None else
-                     f"{layer.macs:>12,} {layer.weight_bytes:>11,} {layer.seconds / whole if whole else 0:>6.1%} {layer.seconds:>10.3g}"))
+                     f"{layer.macs:>12,} {layer.weight_bytes:>11,} {layer.seconds / whole:>6.1%} {layer.seconds:>10.3g}"))
+    besides = max(0.0, whole - sum(layer.seconds or 0.0 for layer in told.per_layer))
+    lines.append(f"  {'the call itself, transfer':<66} {besides / whole:>6.1%} {besides:>10.3g}")
     return "\n".join([*lines, "", *(f"without a price: {one}" for one in told.unpriced), *(f"note: {caveat}" for caveat in device.caveats)]).rstrip()
 
 

@@ -110,36 +110,31 @@ def _draw(number: Number, rng: np.random.Generator) -> Draws:
     return np.full(DRAWS, number.value)
 
 
-def estimate(network: Network, profile: Profile, host: Profile | None = None, mapped: int | None = None, threads: int = 1, batch: int = 1,
+def estimate(network: Network, profile: Profile, host: Profile | None = None, mapped: range | None = None, threads: int = 1, batch: int = 1,
              partial: bool = False) -> Estimate:
     """The cost of one call for `batch` items.
 
-    mapped: operators, from the first, that an accelerator takes (default: all); the rest run on `host`, and have no price where there is none. Unpriced
-    names the first operator without a price, unless `partial`: then the sum is a lower bound. ValueError where shapes are not static.
+    mapped: operators that an accelerator takes (default: all); the rest run on `host`, and have no price where there is none. Unpriced names the first
+    operator without a price, unless `partial`: then the sum is a lower bound. ValueError where shapes are not static.
     """
     todo = works(network, batch)
-    taken = len(todo) if mapped is None else mapped
+    taken = range(len(todo)) if mapped is None else mapped
+    rest = [index for index in range(len(todo)) if index not in taken]
     if host is None:
-        todo[taken:] = [Unpriced(f"operator {taken + number}, {operator.kind}, is not for the accelerator, and its host has no price")
-                        for number, operator in enumerate(network.operators[taken:])]
+        for index in rest:
+            todo[index] = Unpriced(f"operator {index}, {network.operators[index].kind}, is not for the accelerator, and its host has no price")
     unpriced = [one for one in todo if isinstance(one, Unpriced)]
     if unpriced and not partial:
         raise unpriced[0]
     numbers = Numbers(profile)
-    inside, overhead = _seconds(todo[:taken], profile, numbers, threads, batch * _io_bytes(network))
-    error = numbers.error()
-    seconds = [None if one is None else one * error for one in inside]
-    total = overhead * error + _sum(seconds)
-    if host is None:
-        seconds += [None] * len(todo[taken:])
-    elif taken < len(todo):
-        other = Numbers(host)
-        outside, more = _seconds(todo[taken:], host, other, threads, 0)
-        error = other.error()
-        seconds += [None if one is None else one * error for one in outside]
-        total = total + more * error + _sum(seconds[taken:])
-    layers = [_layer(index, network.operators[index].kind, index >= taken or profile.cost_model in _ON_CPU, one, spent)
-              for index, (one, spent) in enumerate(zip(todo, seconds, strict=True))]
+    seconds, total = _call([todo[index] for index in taken], profile, numbers, threads, batch * _io_bytes(network))
+    spent = dict(zip(taken, seconds, strict=True))
+    if host is not None and rest:
+        seconds, more = _call([todo[index] for index in rest], host, Numbers(host), threads, 0)
+        spent |= dict(zip(rest, seconds, strict=True))
+        total = total + more
+    layers = [_layer(index, network.operators[index].kind, index in rest or profile.cost_model in _ON_CPU, work, spent.get(index))
+              for index, work in enumerate(todo)]
     weights, kept = weight_bytes(network), batch * live_bytes(network)
     return Estimate(profile.name, threads, batch, interval(total), _energy(total, numbers, threads), kept + (0 if "flash_bytes" in numbers else weights),
                     network.file_bytes, tuple(layers), bool(unpriced), tuple(str(one) for one in unpriced))
@@ -165,14 +160,15 @@ def instructions(work: Work, d: Mapping[str, Draws]) -> Draws:
     return count + d[f"instr_per_mac_{work.group}"] * tiled + output * work.elements
 
 
-def _seconds(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads: int, io_bytes: int) -> tuple[list[Draws | None], Draws]:
-    """Seconds of each operator, None of what has no price, and those of the call that belong to none."""
+def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads: int, io_bytes: int) -> tuple[list[Draws | None], Draws]:
+    """Seconds of each operator, None of what has no price, and of the whole call with what belongs to no operator."""
     operators, overhead = _MODELS[profile.cost_model](todo, d, io_bytes)
-    if profile.cost_model not in _ON_CPU or threads == 1:
-        return operators, overhead
-    serial, alone = d["serial_share"], float(np.median(overhead + _sum(operators)))
-    factor = serial + (1 - serial) / threads if alone >= ONE_THREAD_S else np.ones(DRAWS)
-    return [None if one is None else one * factor for one in operators], overhead
+    factor = d.error()
+    if profile.cost_model in _ON_CPU and threads > 1 and float(np.median(overhead + _sum(operators))) >= ONE_THREAD_S:
+        shared = d["serial_share"] + (1 - d["serial_share"]) / threads
+        operators = [None if one is None else one * shared for one in operators]
+    operators = [None if one is None else one * factor for one in operators]
+    return operators, overhead * factor + _sum(operators)
 
 
 def _instructions(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:

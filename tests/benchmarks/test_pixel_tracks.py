@@ -18,21 +18,23 @@ from edge_runtime.frames import FrameStretch
 from edge_runtime.masking import Masker
 from edge_runtime.pixel_stream import PixelFlagger
 from edge_runtime.recurrence import LoneTracker
+from edge_runtime.tracking import TrackRules
 from tests.pixel_bundle_for_tests import MAGNITUDE_ZERO, make_bundle, scene
 from train.instruments.minieuso.configuration import SESSIONS
 from train.pixels.calibration import NIGHT_FRAMES, night
 from train.pixels.stream_rivals import SCORE_STEPS, Level2Rule, RunningMedian
 
 pytest.importorskip("ai_edge_litert")
+WIDE = TrackRules(threshold=60, largest_residual=2.0, slowest=0.06)  # that short scenes have tracks
 
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
-    return make_bundle(tmp_path_factory.mktemp("pixel_tracks") / "bundle", flag=6)
+    return make_bundle(tmp_path_factory.mktemp("pixel_tracks") / "bundle", flag=6, rules=WIDE)
 
 
 def test_false_scores_are_those_of_each_method_alone(tmp_path):
-    bundle = make_bundle(tmp_path / "bundle", flag=4)  # so low that a dark night has tracks
+    bundle = make_bundle(tmp_path / "bundle", flag=4, rules=WIDE)  # so low that a dark night has tracks
     found = false_scores(bundle, 9, 400, 3, 1)
     opened = open_pixels(bundle)
     rules = replace(opened.settings.rules, threshold=LOWEST)
@@ -147,6 +149,16 @@ def test_efficiencies_and_limits_are_those_of_the_rows(bundle, tmp_path, monkeyp
     table = made.figures["tables"]["tracks"]
     for line in table["rows"]:
         assert len(line["cells"]) == len(table["columns"]) - 1 and all(cell is None or cell in records for cell in line["cells"])
+
+
+def test_at_equal_rates_every_method_has_its_threshold_from_the_test_nights(bundle, tmp_path, monkeypatch):
+    _, made, records = staged(bundle, tmp_path, monkeypatch)
+    # Scores of three nights: 95, 80 and 10 of each. One a night passes above 80, two above 10; a half, the first of nine, above 95.
+    thresholds = [records[f"tracks.limit_at.{rate}.int8"].source.split("threshold ")[1].split()[0] for rate in ("0.5", "1", "2", "3")]
+    assert thresholds == ["95", "80", "10", "0"]
+    assert records["tracks.limit_at.1.median_4"].value == 4.5 and records["tracks.limit_at.1.level2_103"].value is None
+    table = made.figures["tables"]["tracks_equal"]
+    assert [len(line["cells"]) for line in table["rows"]] == [4] * 5 and all(cell in records for line in table["rows"] for cell in line["cells"])
 
 
 @pytest.mark.parametrize(("test", "per_magnitude", "lead"), [(10, 125, 1.0), (9, 125, None), (10, 124, None)])

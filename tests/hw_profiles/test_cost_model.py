@@ -77,7 +77,7 @@ def test_a_systolic_array_counts_tiles_transfer_and_what_its_cache_does_not_hold
 
 
 def test_what_an_accelerator_does_not_take_runs_on_its_host():
-    told = estimate(NETWORK, device("systolic"), device(), mapped=1)
+    told = estimate(NETWORK, device("systolic"), device(), mapped=range(1))
     assert [layer.where for layer in told.per_layer] == ["accelerator", "cpu", "cpu"]
     conv = 1e-3 + (512 + 640) / 1e6 + 1e-5 + 0.5 * 384 / 1e6
     assert told.latency_s.p50 == pytest.approx(conv + (4000 + 2 * 600 + 5000 + 1920) * 0.8e-9)
@@ -85,8 +85,8 @@ def test_what_an_accelerator_does_not_take_runs_on_its_host():
 
 def test_without_a_host_what_the_accelerator_does_not_take_has_no_price():
     with pytest.raises(Unpriced, match="operator 1, TANH, is not for the accelerator"):
-        estimate(NETWORK, device("systolic"), mapped=1)
-    told = estimate(NETWORK, device("systolic"), mapped=1, partial=True)
+        estimate(NETWORK, device("systolic"), mapped=range(1))
+    told = estimate(NETWORK, device("systolic"), mapped=range(1), partial=True)
     assert told.lower_bound and [layer.seconds is None for layer in told.per_layer] == [False, True, True]
 
 
