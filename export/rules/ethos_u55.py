@@ -125,6 +125,8 @@ def _heavy(operator: Operator) -> bool:
     of_outputs = 3 if operator.kind == "DEPTHWISE_CONV_2D" else 0
     if weights is None or weights.values is None or weights.values.dtype.kind not in "iu" or weights.values.ndim <= of_outputs:
         return False
+    if weights.values.size * 255 <= _WEIGHTS_SUM * weights.values.shape[of_outputs]:  # few enough, whatever their codes
+        return False
     zero_point = np.asarray(weights.zero_point or (0,))
     along = [len(zero_point) if axis == weights.channel_axis else 1 for axis in range(weights.values.ndim)]
     sums = np.abs(weights.values.astype(np.int64) - zero_point.reshape(along)).sum(tuple({*range(weights.values.ndim)} - {of_outputs}))
