@@ -88,7 +88,7 @@ def test_seconds_of_a_stage_count_what_was_lost_before(tmp_path, monkeypatch):
         run(tmp_path)
     monkeypatch.setattr(demo, "PIXIE", command(tmp_path, "sys.exit(0)"))
     told = run(tmp_path).document
-    assert told["seconds"]["simulate"] > 0.3 and told["wall_s"] > 0.3
+    assert told["seconds"]["simulate"] >= 0.3 and told["wall_s"] >= 0.3  # rounded to tenths
 
 
 @pytest.mark.parametrize("scale", ["demo", "full"])
