@@ -45,10 +45,14 @@ from dataclasses import dataclass
 from math import prod
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .structure import Operator, Tensor
 
 Shape = tuple[int, ...]
+
+# Whose codes the executor gives: LiteRT's default kernels; LiteRT without its delegate, built-in and reference; tflite-runtime; ONNX Runtime.
+KERNEL_SETS = ("xnnpack", "litert_builtin", "litert_reference", "tflite_runtime", "onnxruntime")
 
 
 class Refused(Exception):
@@ -65,8 +69,9 @@ class Kind:
 
     `inputs`: roles in order, a trailing "..." for two or more of the first. `attributes`: number of integers of each, 0 for a plain int,
     None for one for each axis of the first input. `shape`: shape of the output from the operator and its inputs; None where the output
-    says it itself. `rounding`: the rule of `rounding.py` in each kernel set, "exact" where codes only move. `same_quantisation`: inputs
-    and output share scale and zero point. `check`: demands beyond these; raises `Refused`.
+    says it itself. `rounding`: the rule of `rounding.py` in each of KERNEL_SETS, "exact" where codes only move; a kernel set whose codes are
+    not reproduced is left out, `kernel_sets.py` has the exceptions. `same_quantisation`: inputs and output share scale and zero point.
+    `check`: demands beyond these; raises `Refused`.
     """
 
     inputs: tuple[str, ...]
@@ -200,11 +205,16 @@ def _check_product(operator: Operator, inputs: Sequence[Tensor], output: Tensor)
     ratio = x.scale * weights.scale / output.scale
     if not np.all(ratio < 256):
         raise Refused("outputs[0]", f"the scale of {output.name} is 1/{ratio.max():.3g} of its accumulators', must be above 1/256; calibrate again")
-    reach = max(127 - x.zero_point, x.zero_point + 128)
-    rows = np.abs(weights.codes.reshape(len(weights.codes), -1).astype(np.int64)).sum(1)
-    greatest = int((rows * reach + np.abs(bias.codes.astype(np.int64))).max(initial=0))
+    greatest = reach(x, weights, bias).max(initial=0)
     if greatest > np.iinfo(np.int32).max:
         raise Refused("inputs[1]", f"an accumulator of {weights.name} can reach {greatest}, more than int32 holds; sum fewer inputs")
+
+
+def reach(x: Tensor, weights: Tensor, bias: Tensor) -> NDArray[np.int64]:
+    """The greatest magnitude [o] that an accumulator of a convolution or dense layer can have, on whatever way to its sum."""
+    assert weights.codes is not None and bias.codes is not None
+    rows = np.abs(weights.codes.reshape(len(weights.codes), -1).astype(np.int64)).sum(1)
+    return np.asarray(rows * max(127 - x.zero_point, x.zero_point + 128) + np.abs(bias.codes.astype(np.int64)))
 
 
 def _check_add(operator: Operator, inputs: Sequence[Tensor], output: Tensor) -> None:
@@ -293,38 +303,65 @@ def _check_logistic(operator: Operator, inputs: Sequence[Tensor], output: Tensor
         raise Refused("outputs[0]", f"{output.name} must have scale 1/256 and zero point -128; requantise after it")
 
 
-_EXACT = {"xnnpack": "exact"}
-_F32 = {"xnnpack": "requantise_f32"}
-_SINGLE = {"xnnpack": "requantise_single"}
-_HALF_AWAY = {"xnnpack": "average_half_away"}
+def _rules(xnnpack: str, litert_builtin: str, litert_reference: str, tflite_runtime: str, onnxruntime: str = "") -> Mapping[str, str]:
+    rules = zip(KERNEL_SETS, (xnnpack, litert_builtin, litert_reference, tflite_runtime, onnxruntime), strict=True)
+    return {kernel_set: rule for kernel_set, rule in rules if rule}
+
+
+_EXACT = dict.fromkeys(KERNEL_SETS, "exact")
 
 KINDS: Mapping[str, Kind] = {
     "conv_2d": Kind(
         inputs=("plane", "weights", "bias"),
         attributes={"stride": 2, "dilation": 2, "padding": 4, "groups": 0, "clamp": 2},
         shape=_convolution_shape,
-        rounding=_F32,
+        rounding=_rules("requantise_f32", "requantise_double_up", "requantise_double", "requantise_double_up", "quantise_f32"),
         check=_check_product,
     ),
     "transpose_conv": Kind(
         inputs=("plane", "weights", "bias"),
         attributes={"stride": 2, "padding": 4, "output_padding": 2, "clamp": 2},
         shape=_transposed_shape,
-        rounding=_F32,
+        rounding=_rules("requantise_f32", "requantise_double_up_8", "requantise_double", "requantise_double", "quantise_f32"),
         check=_check_product,
     ),
-    "fully_connected": Kind(("x", "weights", "bias"), {"clamp": 2}, _dense_shape, _F32, check=_check_product),
-    "add": Kind(("x", "y"), {"clamp": 2}, _same_as_input, _SINGLE, check=_check_add),
+    "fully_connected": Kind(
+        inputs=("x", "weights", "bias"),
+        attributes={"clamp": 2},
+        shape=_dense_shape,
+        rounding=_rules("requantise_f32", "requantise_double_up", "requantise_f64", "requantise_double_up", "quantise_f32"),
+        check=_check_product,
+    ),
+    "add": Kind(
+        inputs=("x", "y"),
+        attributes={"clamp": 2},
+        shape=_same_as_input,
+        rounding=_rules("requantise_single", "requantise_double", "requantise_double", "requantise_double", "quantise_f32"),
+        check=_check_add,
+    ),
     "concatenation": Kind(("x", "..."), {"axis": 0}, _concatenated_shape, _EXACT, True),
     "reshape": Kind(("x",), {}, None, _EXACT, True, _check_reshape),
     "transpose": Kind(("x",), {"permutation": None}, _transposed_axes, _EXACT, True),
     "max_pool_2d": Kind(("plane",), {"kernel": 2, "stride": 2, "padding": 4}, _pooled_shape, _EXACT, True),
     # XNNPACK has no int8 kernel for average_pool_2d, resize_nearest and clamp: LiteRT's own run, and of these only the first rounds.
-    "average_pool_2d": Kind(("plane",), {"kernel": 2, "stride": 2, "padding": 4}, _pooled_shape, _HALF_AWAY, True, _check_average_pool),
-    "mean": Kind(("plane",), {}, None, {"xnnpack": "mean_f32"}, check=_check_mean),
+    "average_pool_2d": Kind(("plane",), {"kernel": 2, "stride": 2, "padding": 4}, _pooled_shape, _rules(*["average_half_away"] * 4), True,
+                            _check_average_pool),
+    "mean": Kind(
+        inputs=("plane",),
+        attributes={},
+        shape=None,
+        rounding=_rules("mean_f32", "mean_double", "mean_double", "mean_double", "quantise_f32"),
+        check=_check_mean,
+    ),
     "pad": Kind(("x",), {"before": None, "after": None}, _padded_shape, _EXACT, True),
     "resize_nearest": Kind(("plane",), {"factors": 2}, _resized_shape, _EXACT, True),
-    "logistic": Kind(("x",), {}, _same_as_input, {"xnnpack": "logistic_codes"}, check=_check_logistic),
+    "logistic": Kind(("x",), {}, _same_as_input, _rules(*["logistic_codes"] * 4), check=_check_logistic),
     "clamp": Kind(("x",), {"clamp": 2}, _same_as_input, _EXACT, True),
-    "requantise": Kind(("x",), {}, _same_as_input, _SINGLE, check=_check_requantise),
+    "requantise": Kind(
+        inputs=("x",),
+        attributes={},
+        shape=_same_as_input,
+        rounding=_rules("requantise_single", "requantise_double_up_16", "requantise_double", "requantise_double", "quantise_f32"),
+        check=_check_requantise,
+    ),
 }

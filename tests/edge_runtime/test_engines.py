@@ -147,6 +147,24 @@ def test_onnx_runtime_without_optimisation(folder):
     assert [output.shape for output in engine.run(inputs()[:1])] == [(1, 4), (1, 1, 20, 4)]
 
 
+def test_the_reference_engine_in_another_kernel_set(folder):
+    from edge_runtime.engines.reference import ReferenceEngine
+
+    engine, real = ReferenceEngine(folder, "tflite_runtime"), engines.load("tflite-runtime", folder)
+    assert engine.description["kernel_set"] == "tflite_runtime" and engines.load("reference", folder).description["kernel_set"] == "xnnpack"
+    for found, expected in zip(engine.run(inputs()), zip(*(real.run(codes[np.newaxis]) for codes in inputs()), strict=True), strict=True):
+        assert np.array_equal(found, np.concatenate(expected))
+
+
+def test_a_kernel_set_that_has_no_codes_for_the_network_is_refused(folder):
+    from edge_runtime.engines.reference import ReferenceEngine
+
+    with pytest.raises(InputError, match=r"graph.json: operators\[0\].inputs\[1\]: .*ONNX Runtime"):  # its scales are no powers of two
+        ReferenceEngine(folder, "onnxruntime")
+    with pytest.raises(InputError, match=r"graph.json: operators\[0\].kind: .*kernel set neon"):
+        ReferenceEngine(folder, "neon")
+
+
 def test_an_unknown_engine_is_refused(folder):
     with pytest.raises(InputError, match="engine: is 'tpu', known are reference"):
         engines.load("tpu", folder)
