@@ -1,4 +1,7 @@
-"""`pixie bench`: which measurements the targets allow, in which order, and their results in one file. A long run goes on where it was cut off."""
+"""`pixie bench` of runs, bundles and sweeps: which measurements the targets allow, in which order, and their results in one file.
+
+A long run goes on where it was cut off.
+"""
 
 import hashlib
 import json
@@ -18,6 +21,7 @@ from train.sweep import MARKER as SWEEP
 from . import environment
 from .gates import claims_of, judge
 from .material import Material
+from .mlperf_tiny import WORD, is_word
 from .recorded import read_slices, recorded_folder
 from .results import Results, Stage, stage_from_document, stage_to_document, write_results
 
@@ -101,10 +105,10 @@ def sort_targets(paths: Iterable[Path]) -> Targets:
             bundles.append(path)
         elif (path / "configuration.json").exists():
             runs.append(path)
-        elif path.suffix in (".onnx", ".tflite") and path.is_file():
+        elif (path.suffix.lower() in (".onnx", ".tflite") and path.is_file()) or is_word(path):
             models.append(path)
         else:
-            unknown = f"is no run (configuration.json), no bundle (manifest.json), no sweep ({SWEEP}), no .onnx and no .tflite file"
+            unknown = f"is no run (configuration.json), no bundle (manifest.json), no sweep ({SWEEP}), no .onnx and no .tflite file, and not {WORD}"
             reason = unknown if path.exists() else "does not exist; check the name"
             raise InputError(path, "TARGET", reason)
     for kind, found in (("run", runs), ("bundle", bundles), ("sweep", sweeps)):
@@ -225,8 +229,8 @@ def steps(targets: Targets, material: Material, slices: Path | None, beside: Bes
 
         folder = targets.sweep
         found.append(Step("sweep", lambda: sweep.sweep(folder, material.scratch, scale, seed), 200))
-    found += [Step(f"latency of {path.name}", lambda path=path: model_files.model_file(path, material.scratch, scale, seed), 35)  # type: ignore[misc]
-              for path in targets.models]
+    found += [Step(f"latency of {path.name}", lambda path=path, slug=slug: model_files.model_file(path, slug, material.scratch, scale, seed), 35)  # type: ignore[misc]
+              for path, slug in zip(targets.models, model_files.slugs(targets.models), strict=True)]
     return found
 
 

@@ -1,4 +1,4 @@
-"""`pixie bench`, `pixie report`, `pixie gates` and `pixie demo`."""
+"""`pixie bench`, `pixie merge`, `pixie report`, `pixie gates` and `pixie demo`."""
 
 import argparse
 from pathlib import Path
@@ -7,15 +7,16 @@ from edge_runtime.cli import Outcome, Verb
 from edge_runtime.errors import InputError
 from edge_runtime.files import write_file
 
+from .bare import MODULES
 from .demo import DEMO
 
-__all__ = ["BENCH", "DEMO", "GATES", "REPORT"]
+__all__ = ["BENCH", "DEMO", "GATES", "MERGE", "REPORT"]
 
 
 def _add_bench(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("targets", nargs="+", metavar="TARGET", type=Path,
-                        help="a run (gates of the training), a bundle (gates of flight), a sweep (its table), an .onnx or .tflite file (latency of the engines "
-                             "that read it)")
+                        help="a run (gates of the training), a bundle (gates of flight), a sweep (its table), any .onnx or .tflite file (what it costs on this "
+                             "machine), mlperf-tiny-ad (such a file of MLPerf Tiny's shape)")
     parser.add_argument("--out", type=Path, required=True, metavar="RESULTS.json", help="where the results go")
     parser.add_argument("--scale", choices=("demo", "full"), default="demo",
                         help="how much is measured; full goes on where it was cut off (default: %(default)s)")
@@ -28,18 +29,49 @@ def _add_bench(parser: argparse.ArgumentParser) -> None:
                         help="two runs of that network on as many samples, with the settings cvae2020 and padded2020")
     parser.add_argument("--seeds", type=Path, nargs="+", default=(), metavar="RUN", help="runs with the settings of the target's and other seeds")
     parser.add_argument("--seed", type=int, default=1, help="seed of scenes and resampling (default: %(default)s)")
+    model = parser.add_argument_group("of model files, and of a bundle as a model")
+    model.add_argument("--engine", choices=tuple(MODULES), help="this engine alone (default: all that read the file)")
+    model.add_argument("--threads", type=int, metavar="N", help="threads of every call (default: 1, and a sweep over the cores)")
+    model.add_argument("--paced", type=float, metavar="HZ", help="calls a second where they are paced (default: the instrument's, 96 of the photometers)")
+    model.add_argument("--mlperf-tiny", action="store_true", help="time calls as MLPerf Tiny does, no other way: 10 to warm up, 1,500 in five windows, median")
+    model.add_argument("--profile", metavar="NAME", help="hardware profile of this machine, whose prediction stands beside (see `pixie profiles list`)")
 
 
 def _bench(arguments: argparse.Namespace) -> Outcome:
-    from .bench import Beside, bench
+    from .bench import Beside, bench, sort_targets
     from .gates import fall_short, lines
+    from .model_bench import Wanted, bench_models, is_for_models
+    from .model_bench import text as model_text
     from .results import to_document
-    from .sweep import text
+
+    wanted = Wanted(arguments.engine, arguments.threads, arguments.paced, arguments.mlperf_tiny, arguments.profile)
+    targets = sort_targets(arguments.targets)
+    if is_for_models(targets, wanted):
+        for option in ("recorded", "study", "rival", "padding", "seeds"):
+            if getattr(arguments, option):
+                raise InputError("command line", f"--{option}", "says nothing of a model file; leave it out")
+        found = bench_models(targets, arguments.out, arguments.scale, arguments.seed, wanted)
+        return Outcome(f"{model_text(found)}\n{len(found.records)} records in {arguments.out}", to_document(found))
+    from .sweep import text  # not before: it needs SciPy, which a board has not
 
     beside = Beside(arguments.study, arguments.rival, tuple(arguments.padding), tuple(arguments.seeds))
     results = bench(arguments.targets, arguments.out, arguments.scale, arguments.recorded, arguments.seed, beside)
     tables = f"{text(results.records)}\n" if any(record.id.startswith("sweep.") for record in results.records) else ""
     return Outcome(f"{lines(results.gates)}\n{tables}{len(results.records)} records in {arguments.out}", to_document(results), int(fall_short(results.gates)))
+
+
+def _add_merge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", nargs="+", type=Path, metavar="RESULTS.json", help="what `pixie bench` wrote, each on another machine")
+    parser.add_argument("--out", type=Path, required=True, metavar="RESULTS.json", help="where they go together")
+
+
+def _merge(arguments: argparse.Namespace) -> Outcome:
+    from .merge import merge
+    from .results import to_document, write_results
+
+    merged = merge(arguments.results)
+    write_results(merged, arguments.out)
+    return Outcome(f"{len(merged.records)} records of {len(arguments.results)} machines in {arguments.out}", to_document(merged))
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
@@ -75,5 +107,7 @@ def _gates(arguments: argparse.Namespace) -> Outcome:
 
 
 BENCH = Verb("bench", "Measure runs, bundles and model files and judge the gates.", "bench out/demo/run out/demo/bundle --out results.json", _add_bench, _bench)
+MERGE = Verb("merge", "Join results of several machines for one report, a machine beside the other.", "merge host.json pi.json --out both.json",
+             _add_merge, _merge)
 REPORT = Verb("report", "Make one self-contained HTML page of the results.", "report results.json --out report.html", _add_report, _report)
 GATES = Verb("gates", "Print one line per gate; exit status 1 where one falls short.", "gates out/demo/results.json", _add_gates, _gates)

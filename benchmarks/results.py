@@ -13,7 +13,7 @@ from edge_runtime.files import read_json, write_file
 SCHEMA_VERSION = 1
 HOW = ("measured", "emulated", "modelled", "published")
 OPERATIONS = ("==", "<=", "<", ">=", ">")
-TASKS = ("mmia", "minieuso")
+TASKS = ("mmia", "minieuso", "model")
 LIMIT = 8 << 20  # bytes of a results file
 FIGURES_LIMIT = 2 << 20  # bytes of the figures' data in it: a report is for reading, not an archive
 
@@ -61,7 +61,7 @@ class Gate:
 class Results:
     """What one run of the benchmarks found. `figures` holds the data that the report draws, under one name each.
 
-    `task` is one of TASKS, the instrument whose network was measured; a file without it is of the time when there was only MMIA.
+    `task` is one of TASKS: the instrument whose network was measured, or "model" for any file; one without it is of the time when there was only MMIA.
     """
 
     scale: str

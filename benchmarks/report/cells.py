@@ -43,7 +43,7 @@ def number(value: float | int, unit: str) -> str:
     if abs(value) >= 100:
         decimals = min(decimals, 0 if abs(value) >= 1000 else 1)
     if value and abs(value) < 0.5 * 10**-decimals:
-        return f"{value:.2g}"
+        return f"{value:.2g}".replace("-", MINUS)
     return f"{value:,.{decimals}f}".replace("-", MINUS)
 
 

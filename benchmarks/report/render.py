@@ -6,7 +6,7 @@ from edge_runtime.errors import InputError
 
 from ..gates import CLAIMS, PIXEL_CLAIMS, shown, verdict
 from ..results import Gate, Results
-from . import pixel_words, words
+from . import model_words, pixel_words, words
 from .cells import cell, flat, table
 
 FOLDER = Path(__file__).parent
@@ -19,7 +19,8 @@ def render(results: Results, path: Path) -> str:
     from . import figures, pixel_figures, report2020_figures  # heavy: only now is matplotlib needed
 
     draws, first_paragraph, tiles = {"mmia": ((figures.draw, report2020_figures.draw), words.first_paragraph, words.TILES),
-                                     "minieuso": ((pixel_figures.draw,), pixel_words.first_paragraph, pixel_words.TILES)}[results.task]
+                                     "minieuso": ((pixel_figures.draw,), pixel_words.first_paragraph, pixel_words.TILES),
+                                     "model": ((), model_words.first_paragraph, ())}[results.task]
     try:
         drawn = {name: svg for draw in draws for name, svg in draw(results.figures).items()}
         tables = {name: table(results, data) for name, data in results.figures.get("tables", {}).items()}

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.cli import BENCH, DEMO, GATES, REPORT
+from benchmarks.cli import BENCH, DEMO, GATES, MERGE, REPORT
 from benchmarks.gates import claims_of
 from benchmarks.results import write_results
 from edge_runtime.cli import run_verb
 
-VERBS = {verb.name: verb for verb in (BENCH, DEMO, GATES, REPORT)}
+VERBS = {verb.name: verb for verb in (BENCH, DEMO, GATES, MERGE, REPORT)}
 
 
 def pixie(capsys, *words):

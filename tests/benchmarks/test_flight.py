@@ -140,7 +140,7 @@ def test_no_recorded_folder_is_no_error(tmp_path, monkeypatch):
 
 def test_a_bare_tflite_file_is_timed(bundle, tmp_path, monkeypatch):
     brief(monkeypatch)
-    stage = model_files.model_file(bundle / "model.tflite", tmp_path, "demo", 1)
+    stage = model_files.model_file(bundle / "model.tflite", "model_tflite", tmp_path, "demo", 1)
     assert "latency_of.model_tflite.litert.paced.p50" in values(stage) and "latency" not in stage.figures
 
 
@@ -148,4 +148,4 @@ def test_what_is_no_model_is_refused(tmp_path):
     path = tmp_path / "model.tflite"
     path.write_bytes(b"no model at all")
     with pytest.raises(InputError, match="LiteRT refuses it"):
-        model_files.model_file(path, tmp_path, "demo", 1)
+        model_files.model_file(path, "model_tflite", tmp_path, "demo", 1)
