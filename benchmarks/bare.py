@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from edge_runtime.engines.interpreter import _delegated, _hushed  # both are about any interpreter, not about our engines' files
+from edge_runtime.engines.interpreter import delegated_operators, hushed  # both are about any interpreter, not about our engines' files
 from edge_runtime.errors import InputError, MissingError
 from edge_runtime.files import check_file
 
@@ -92,7 +92,7 @@ def open_bare(engine: str, path: Path, threads: int = 1, delegates: bool = True)
 def told(engine: str, path: Path) -> Iterator[None]:
     """What an engine says against a file becomes an InputError; its exceptions share no base."""
     try:
-        with _hushed():
+        with hushed():
             yield
     except (InputError, MissingError):
         raise
@@ -151,8 +151,9 @@ class _Tflite:
         self._sources = [detail["index"] for detail in details]
         self._targets = [detail["index"] for detail in self.interpreter.get_output_details()]
         names = [operator["op_name"] for operator in self.interpreter._get_ops_details()]
-        operators, delegated = len(names) - names.count("DELEGATE"), _delegated(self.interpreter)
-        kernels = {0: "tflite_builtin", operators: "xnnpack"}.get(delegated, "xnnpack and tflite_builtin")
+        operators, delegated = len(names) - names.count("DELEGATE"), delegated_operators(self.interpreter)
+        own = "tflite_runtime" if engine == "tflite-runtime" else "litert_builtin"
+        kernels = {0: own, operators: "xnnpack"}.get(delegated, f"xnnpack and {own}")
         self.description: dict[str, Any] = {"name": engine, "version": importlib.metadata.version(MODULES[engine][2]), "kernel_set": kernels,
                                             "operators": operators, "delegated_operators": delegated}
 

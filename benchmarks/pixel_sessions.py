@@ -17,7 +17,7 @@ import numpy as np
 
 from edge_runtime.files import new_file
 from edge_runtime.pixels import WINDOW_FRAMES, PixelCodes, stretch_codes
-from train.code_digest import code_digest
+from train.code_digest import TRAINING_ROOMS, code_digest
 from train.evaluate import roc_auc
 from train.instruments.minieuso.configuration import SESSIONS
 from train.instruments.minieuso.scene import FILE_FRAMES, Scene
@@ -119,7 +119,7 @@ def _make_windows(kept: Path, seed: int, effort: Effort, session: int) -> None:
 
 
 def _windows_file(kept: Path, seed: int, effort: Effort, session: int) -> Path:
-    return kept / f"windows-{session}-{seed}-{effort.meteors}-{effort.others}-{code_digest(('edge_runtime', 'train'))[:16]}.npz"
+    return kept / f"windows-{session}-{seed}-{effort.meteors}-{effort.others}-{code_digest(TRAINING_ROOMS)[:16]}.npz"
 
 
 def networks(session: int, kept: Path, seed: int, effort: Effort) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
+TRAINING_ROOMS = ("edge_runtime", "train")  # what decides a simulation, a training or a fold of a study
 ALL_ROOMS = ("edge_runtime", "hw_profiles", "train", "export", "benchmarks")
 
 

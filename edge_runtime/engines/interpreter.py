@@ -28,13 +28,13 @@ class TfliteEngine:
         interface = read_interface(folder)
         _check_identifier(path)
         try:
-            with _hushed():
+            with hushed():
                 self._interpreter = interpreter_class(model_path=str(path), num_threads=threads)
                 self._interpreter.allocate_tensors()
             _check_ends(path, self._interpreter, interface)  # in here too: names that are no UTF-8 and tensors without memory are ValueErrors
             self._inputs = [self._memory(detail) for detail in self._interpreter.get_input_details()]
             self._outputs = [self._memory(detail) for detail in self._interpreter.get_output_details()]
-            delegated = _delegated(self._interpreter)
+            delegated = delegated_operators(self._interpreter)
         except (ValueError, RuntimeError) as error:
             raise InputError(path, "model", f"{name} {version} refuses it ({error}); export again") from error
         self.name = name
@@ -77,7 +77,7 @@ def _check_identifier(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _hushed() -> Iterator[None]:
+def hushed() -> Iterator[None]:
     """TFLite's C++ writes notes to stderr, and what its exceptions say once more: silence for the descriptor itself."""
     saved, null = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)
@@ -114,7 +114,7 @@ def _difference(detail: dict[str, Any], tensor: Tensor) -> str | None:
     return None if list(parameters["zero_points"]) == [tensor.zero_point] else "zero_point"
 
 
-def _delegated(interpreter: Any) -> int:
+def delegated_operators(interpreter: Any) -> int:
     """How many of the file's operators a delegate took: those between the inputs and outputs of the DELEGATE nodes that stand in for them."""
     operators = interpreter._get_ops_details()
     maker = {int(tensor): operator for operator in operators if operator["op_name"] != "DELEGATE" for tensor in operator["outputs"]}

@@ -49,7 +49,8 @@ class OnnxEngine:
         self._inputs = _ends(path, "inputs", self._session.get_inputs(), interface.inputs)
         self._outputs = _ends(path, "outputs", self._session.get_outputs(), interface.outputs)
         self._names = [end.tensor.name for end in self._outputs]
-        self.description = {"name": self.name, "version": onnxruntime.__version__, "kernel_set": f"onnxruntime_{level}", "delegated_operators": None}
+        kernel_set = "onnxruntime" if level == "disable" else "onnxruntime_all"
+        self.description = {"name": self.name, "version": onnxruntime.__version__, "kernel_set": kernel_set, "delegated_operators": None}
 
     def run(self, *codes: Codes) -> tuple[Codes, ...]:
         """The outputs for inputs int8 of the graph's shapes; ValueError where number, shape or dtype is another."""

@@ -17,4 +17,4 @@ def load_tflite_runtime(folder: Path, threads: int) -> TfliteEngine:
         from tflite_runtime.interpreter import Interpreter
     except ModuleNotFoundError as missing:
         raise MissingError("tflite-runtime", "engine", "is not installed: pip install tflite-runtime, or choose another engine") from missing
-    return TfliteEngine(Interpreter, folder, threads, "tflite-runtime", __version__, "tflite_builtin")
+    return TfliteEngine(Interpreter, folder, threads, "tflite-runtime", __version__, "tflite_runtime")

@@ -143,7 +143,7 @@ def test_onnx_runtime_without_optimisation(folder):
     from edge_runtime.engines.onnxruntime import OnnxEngine
 
     engine = OnnxEngine(folder, level="disable")
-    assert engine.description["kernel_set"] == "onnxruntime_disable"
+    assert engine.description["kernel_set"] == "onnxruntime"
     assert [output.shape for output in engine.run(inputs()[:1])] == [(1, 4), (1, 1, 20, 4)]
 
 

@@ -17,7 +17,7 @@ from edge_runtime.cli import progress
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_json, write_file
 
-from ..code_digest import code_digest
+from ..code_digest import TRAINING_ROOMS, code_digest
 from ..evaluate import roc_auc
 from ..instruments.minieuso.configuration import SESSIONS
 from .curves import Curves, curves
@@ -26,7 +26,6 @@ from .showers import showers
 from .stacks import Stacks, chunk_stacks, frame_stacks
 
 SCHEMA_VERSION = 1
-ROOMS = ("edge_runtime", "train")  # whose code decides a fold
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ class Study:
         experiment = experiments(SCALES[self.scale])[name]
         file = out / f"{name}.json"
         key = {"schema_version": SCHEMA_VERSION, "experiment": name, "scale": self.scale, "seed": self.seed, "swapped": self.swapped}
-        code, kept = code_digest(ROOMS), _kept(file, key)
+        code, kept = code_digest(TRAINING_ROOMS), _kept(file, key)
         if kept and read_json(file).get("code") != code:
             progress(f"{name}: the folds there are of other code, and made anew")
             kept = {}
@@ -184,7 +183,7 @@ def kept_tables(out: Path) -> list[Table]:
         scale = document.get("scale")
         if scale not in SCALES:
             raise InputError(file, "scale", f"is {scale!r}, must be one of {', '.join(SCALES)}; run the study again")
-        if document.get("code") != code_digest(ROOMS):
+        if document.get("code") != code_digest(TRAINING_ROOMS):
             raise InputError(file, "code", "is not today's: the folds were made by another version of Pixie; run the same study again, it makes them anew")
         key = {field: document.get(field) for field in ("schema_version", "experiment", "scale", "seed", "swapped")}
         table = Table(experiments(SCALES[scale])[name], key, _kept(file, key))
