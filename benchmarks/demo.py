@@ -128,8 +128,9 @@ class _Way:
     """
 
     def __init__(self, file: Path, key: dict[str, object], to_do: list[Stage]) -> None:
-        before = read_json(file) if file.exists() else {}
-        self.state: dict[str, Any] = before if before.get("key") == key else {"key": key, "code": {}, "lost": {}, "seconds": {}, "wall_s": 0.0}
+        self.state: dict[str, Any] = read_json(file) if file.exists() else {}
+        if self.state.get("key") != key:
+            self.state = {"key": key, "code": {}, "lost": {}, "seconds": {}, "wall_s": 0.0}
         code = {stage.name: stage.code for stage in to_do}
         for column in ("lost", "seconds"):
             self.state[column] = {name: spent for name, spent in self.state[column].items() if self.state["code"].get(name) == code.get(name)}
