@@ -128,13 +128,13 @@ class _Way:
     """
 
     def __init__(self, file: Path, key: dict[str, object], to_do: list[Stage]) -> None:
-        self.state: dict[str, Any] = read_json(file) if file.exists() else {}
-        if self.state.get("key") != key:
-            self.state = {"key": key, "code": {}, "lost": {}, "seconds": {}, "wall_s": 0.0}
+        begun: dict[str, Any] = dict(read_json(file)) if file.exists() else {}
+        if begun.get("key") != key:
+            begun = dict(key=key, code={}, lost={}, seconds={}, wall_s=0.0)
         code = {stage.name: stage.code for stage in to_do}
         for column in ("lost", "seconds"):
-            self.state[column] = {name: spent for name, spent in self.state[column].items() if self.state["code"].get(name) == code.get(name)}
-        self.state["code"] = code
+            begun[column] = {name: spent for name, spent in begun[column].items() if begun["code"].get(name) == code.get(name)}
+        self.state: dict[str, Any] = {**begun, "code": code}
         self._file, self._to_do, self._lock, self._failed = file, to_do, Lock(), False
         self._marked = time.monotonic()  # up to where wall_s counts
 

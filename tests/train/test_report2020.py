@@ -27,6 +27,15 @@ def test_the_likelihood_is_the_beta_laws():
     assert report2020.log_likelihood(said, x).numpy() == pytest.approx(expected)
 
 
+def test_the_likelihood_has_a_gradient_where_a_parameter_of_the_law_does_not_fill_a_float32():
+    log_alpha, log_beta = torch.full((1, 1), -100.0, requires_grad=True), torch.full((1, 1), 2.0, requires_grad=True)
+    found = report2020.log_likelihood(Answer2020(torch.zeros(1, 4), torch.zeros(1, 4), log_alpha, log_beta), torch.full((1, 1, 1), 0.25))
+    found.sum().backward()
+    # For small alpha the density is alpha (1 - x)^(beta - 1) / x, so ln alpha counts once.
+    assert found.item() == pytest.approx(-100 + (math.exp(2) - 1) * math.log(0.75) - math.log(0.25), rel=1e-5)
+    assert log_alpha.grad.item() == pytest.approx(1) and log_beta.grad.item() == pytest.approx(math.exp(2) * math.log(0.75), rel=1e-4)
+
+
 def test_the_divergence_is_that_of_two_normal_laws_and_as_printed_twice_that():
     said = answer()
     laws = torch.distributions.Normal(said.mean, said.log_sigma.exp()), torch.distributions.Normal(torch.tensor(0.0), torch.tensor(1.0))
