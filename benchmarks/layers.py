@@ -65,8 +65,18 @@ def predicted(path: Path, slug: str, profile_name: str, threads: int, engine: st
 
 
 def single(network: "Network") -> "Network":
-    """The same for one item: 1 where the first length of a tensor is open."""
-    return _changed(network, lambda tensor: replace(tensor, shape=(1, *tensor.shape[1:])) if tensor.shape[:1] == (None,) else tensor)
+    """The same for one item: 1 where the first length of a tensor is open. Tensors that were one remain one."""
+    made: dict[int, Tensor] = {}
+
+    def new(tensors: "tuple[Tensor | None, ...]") -> "tuple[Tensor, ...]":
+        return tuple(tensor if tensor is None else made.setdefault(id(tensor), _of_one(tensor)) for tensor in tensors)  # type: ignore[misc]
+
+    operators = tuple(replace(operator, inputs=new(operator.inputs), outputs=new(operator.outputs)) for operator in network.operators)
+    return replace(network, operators=operators, inputs=new(network.inputs), outputs=new(network.outputs))
+
+
+def _of_one(tensor: "Tensor") -> "Tensor":
+    return replace(tensor, shape=(1, *tensor.shape[1:])) if tensor.shape[:1] == (None,) else tensor
 
 
 def _read(path: Path) -> "Network":
@@ -75,30 +85,13 @@ def _read(path: Path) -> "Network":
     return read_network(path)
 
 
-def _changed(network: "Network", change: Callable[["Tensor"], "Tensor"]) -> "Network":
-    """The network with every tensor changed, those that were one remaining one."""
-    made: dict[int, Tensor] = {}
-
-    def new(tensors: "tuple[Tensor | None, ...]") -> "tuple[Tensor, ...]":
-        return tuple(tensor if tensor is None else made.setdefault(id(tensor), change(tensor)) for tensor in tensors)  # type: ignore[misc]
-
-    operators = tuple(replace(operator, inputs=new(operator.inputs), outputs=new(operator.outputs)) for operator in network.operators)
-    return replace(network, operators=operators, inputs=new(network.inputs), outputs=new(network.outputs))
-
-
 def _table(network: "Network", slug: str) -> tuple[list[Record], dict[str, object]]:
-    from hw_profiles.work import Work, works
-
-    # Products are counted by shapes alone, but only those of int8 have a price.
-    counted = works(_changed(network, lambda tensor: replace(tensor, dtype="int8")))
     records, rows = [], []
-    for number, (operator, work) in enumerate(zip(network.operators, counted, strict=True)):
-        if number == MOST_ROWS:
-            break
+    for number, operator in enumerate(network.operators[:MOST_ROWS]):
         weights = [tensor for tensor in operator.inputs if tensor is not None and tensor.values is not None]
         others = [tensor for tensor in (*operator.inputs, *operator.outputs) if tensor is not None and tensor.values is None]
         facts = (("parameters", "count", sum(tensor.elements for tensor in weights if _learned(tensor))),
-                 ("macs", "count", work.macs if isinstance(work, Work) else None),
+                 ("macs", "count", _macs(operator)),
                  ("rom", "bytes", _known(_bytes, weights)), ("ram", "bytes", _known(_bytes, others)))
         own = [Record(f"layers_of.{slug}.{number}.{name}", value, unit, "measured", ON, None, 1, None, SOURCE) for name, unit, value in facts]
         records += own
@@ -108,6 +101,15 @@ def _table(network: "Network", slug: str) -> tuple[list[Record], dict[str, objec
     note = f"RAM: what an operator reads and writes. Parameters: learned constants. Not measured: shape or operator is not known.{cut}{loops}"
     return records, {"columns": ["operator and output", "parameters", "MACs", "ROM, bytes", "RAM, bytes"], "rows": rows, "note": note,
                      "units": False}
+
+
+def _macs(operator: "Operator") -> int | None:
+    from hw_profiles.work import Unpriced, work_of
+
+    try:
+        return work_of(operator).macs
+    except Unpriced:
+        return None
 
 
 def _learned(tensor: "Tensor") -> bool:

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from scipy.stats import beta
 
 from .results import Spread
 
@@ -29,6 +28,8 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 def clopper_pearson(hits: int, n: int) -> tuple[float, float]:
     """95 % interval of a share of `hits` in `n`: Clopper and Pearson, Biometrika 26 (1934) 404."""
+    from scipy.stats import beta  # here: a board that only times a model needs no SciPy
+
     low = float(beta.ppf(0.025, hits, n - hits + 1)) if hits else 0.0
     return low, float(beta.ppf(0.975, hits + 1, n - hits)) if hits < n else 1.0
 

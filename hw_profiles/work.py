@@ -49,7 +49,8 @@ def works(network: Network, batch: int = 1) -> list[Work | Unpriced]:
     found: list[Work | Unpriced] = []
     for number, operator in enumerate(network.operators):
         try:
-            found.append(_work(operator, batch))
+            _check_whole(operator)
+            found.append(work_of(operator, batch))
         except Unpriced as reason:
             found.append(Unpriced(f"operator {number}, {operator.kind}, {reason}"))
     return found
@@ -74,7 +75,8 @@ def weight_bytes(network: Network) -> int:
     return sum(tensor.bytes for tensor in constants.values())
 
 
-def _work(operator: Operator, batch: int) -> Work:
+def work_of(operator: Operator, batch: int = 1) -> Work:
+    """The work of one operator for `batch` items at once, whatever its numbers are; `Unpriced` where it is not known."""
     if operator.kind not in _GROUPS:
         raise Unpriced("has no price in this cost model")
     group, product = _GROUPS[operator.kind]
@@ -85,12 +87,15 @@ def _work(operator: Operator, batch: int) -> Work:
         moved = batch * sum(tensor.bytes for tensor in (*inputs, *operator.outputs) if tensor.values is None)
     except ValueError as reason:
         raise Unpriced(f"cannot be priced: {reason}") from reason
-    data = [tensor for tensor in (*inputs[:1], *operator.outputs[:1]) if group != "meta"]
-    if data and not any(tensor.dtype in WHOLE for tensor in data):
-        raise Unpriced(f"works on {data[0].dtype}; only int8 has a price")
     if product is None:
         return Work(operator.kind, group, elements, weights, moved)
     return Work(operator.kind, group, elements, weights, moved, *product(operator, batch))
+
+
+def _check_whole(operator: Operator) -> None:
+    data = [tensor for tensor in (*operator.inputs[:1], *operator.outputs[:1]) if tensor is not None]
+    if data and _GROUPS.get(operator.kind, ("meta", None))[0] != "meta" and not any(tensor.dtype in WHOLE for tensor in data):
+        raise Unpriced(f"works on {data[0].dtype}; only int8 has a price")
 
 
 def _shape(operator: Operator, place: int, rank: int | None = None) -> tuple[int, ...]:
