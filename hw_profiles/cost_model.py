@@ -2,7 +2,7 @@
 
 One equation for each way to compute, chosen by the profile's `cost_model`:
 
-    instructions    sum over operators of max(N CPI / f, bytes / bandwidth), N the instructions that ARM's kernels execute, counted and fitted;
+    instructions    sum over operators of max(N CPI / f, bytes / bandwidth), N the instructions that ARM's kernels execute (instructions.py);
                     threads share all but the serial part s of it: t (s + (1 - s) / n)
     systolic        t0 + (in + out) / link + alpha cycles / f + t_op operators + max(0, weights - cache) / link, cycles those of a side x side array
                     that takes side x side weights at once (google-coral's Edge TPU)
@@ -21,6 +21,7 @@ from math import log, pi, sqrt
 import numpy as np
 from numpy.typing import NDArray
 
+from .instructions import Tile, terms
 from .network import Network
 from .profile import Number, Profile
 from .work import Unpriced, Work, live_bytes, weight_bytes, works
@@ -146,20 +147,6 @@ def interval(draws: Draws) -> Interval:
     return Interval(p50, lo, hi)
 
 
-def instructions(work: Work, d: Mapping[str, Draws]) -> Draws:
-    """Instructions of one operator on a core whose coefficients were fitted (`pixie fit`)."""
-    count = d["instr_per_operator"]
-    if work.group == "meta":
-        return count + d["instr_per_meta_operator"]
-    if work.group == "other":
-        return count + d["instr_per_output_other"] * work.elements
-    if work.group == "depthwise":
-        return count + d["instr_per_mac_depthwise"] * work.macs + d["instr_per_output_conv"] * work.elements
-    tiled = work.tiled_macs(int(d["tile_output_channels"][0]), int(d["tile_input_channels"][0]))
-    output = d["instr_per_output_transpose_conv" if work.group == "transpose_conv" else "instr_per_output_conv"]
-    return count + d[f"instr_per_mac_{work.group}"] * tiled + output * work.elements
-
-
 def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads: int, io_bytes: int) -> tuple[list[Draws | None], Draws]:
     """Seconds of each operator, None of what has no price, and of the whole call with what belongs to no operator."""
     operators, overhead = _MODELS[profile.cost_model](todo, d, io_bytes)
@@ -173,15 +160,16 @@ def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads
 
 def _instructions(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
     per_instruction = d["cycles_per_instruction_int8"] / d["clock_hz"]
+    tile = Tile(*(int(d[f"tile_{name}"][0]) for name in ("positions", "output_channels", "input_channels")))
     last_cache = max(d[name][0] for name in ("l3_bytes", "l2_bytes", "l1d_bytes") if name in d)
     streams = sum(one.weight_bytes for one in todo if isinstance(one, Work)) + max(
         (one.moved_bytes for one in todo if isinstance(one, Work)), default=0) > last_cache
 
     def seconds(one: Work) -> Draws:
-        computing = instructions(one, d) * per_instruction
+        computing = per_instruction * sum(d[f"instr_per_{term}"] * count for term, count in terms(one, tile).items())
         return np.maximum(computing, (one.weight_bytes + one.moved_bytes) / d["dram_read_bytes_per_s"]) if streams else computing
 
-    return [None if isinstance(one, Unpriced) else seconds(one) for one in todo], d["instr_call"] * per_instruction
+    return [None if isinstance(one, Unpriced) else seconds(one) for one in todo], d["instr_per_call"] * per_instruction
 
 
 def _systolic(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:

@@ -9,14 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .work import Work
-
 Floats = NDArray[np.float64]
-
-# Coefficients of the instruction model (cost_model.instructions), in the order of the columns of `instruction_features`.
-INSTRUCTIONS = ("instr_call", "instr_per_operator", "instr_per_meta_operator", "instr_per_mac_conv", "instr_per_mac_depthwise", "instr_per_mac_dense",
-                "instr_per_mac_transpose_conv", "instr_per_output_conv", "instr_per_output_other", "instr_per_output_transpose_conv")
-
 
 @dataclass(frozen=True)
 class Fit:
@@ -28,21 +21,6 @@ class Fit:
     def errors(self, values: Floats) -> Floats:
         """Relative distances [k] of what was told without a row from its true value."""
         return np.abs(self.left_out / values - 1)
-
-
-def instruction_features(works: Sequence[Work], tiles: tuple[int, int]) -> Floats:
-    """One row of the design matrix, [len(INSTRUCTIONS)]: what each coefficient is multiplied with for a model of these operators."""
-    row = dict.fromkeys(INSTRUCTIONS, 0.0)
-    row["instr_call"], row["instr_per_operator"] = 1.0, float(len(works))
-    for work in works:
-        if work.group == "meta":
-            row["instr_per_meta_operator"] += 1
-        elif work.group == "other":
-            row["instr_per_output_other"] += work.elements
-        else:
-            row[f"instr_per_mac_{work.group}"] += work.macs if work.group == "depthwise" else work.tiled_macs(*tiles)
-            row["instr_per_output_transpose_conv" if work.group == "transpose_conv" else "instr_per_output_conv"] += work.elements
-    return np.array([row[name] for name in INSTRUCTIONS])
 
 
 def fit_left_out(features: Floats, values: Floats, groups: Sequence[str]) -> Fit:

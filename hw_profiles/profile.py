@@ -17,6 +17,8 @@ from typing import Any
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_bytes
 
+from .instructions import TERMS
+
 SCHEMA_VERSION = 2
 STATUSES = ("published", "measured", "fitted", "datasheet", "assumed")
 TRUSTS = ("measured", "validated-model", "weak-calibration", "counted-assumed-cpi", "vendor-estimator", "architectural-bound")
@@ -26,10 +28,8 @@ _LONGEST_CHAIN = 8
 
 # What the cost model of that name takes from a profile; one without a cost model tells facts and estimates nothing.
 COST_MODELS = {
-    "instructions": ("clock_hz", "cores", "instr_call", "instr_per_operator", "instr_per_meta_operator", "instr_per_mac_conv", "instr_per_mac_depthwise",
-                     "instr_per_mac_dense", "instr_per_mac_transpose_conv", "instr_per_output_conv", "instr_per_output_other",
-                     "instr_per_output_transpose_conv", "tile_output_channels", "tile_input_channels", "cycles_per_instruction_int8", "serial_share",
-                     "dram_read_bytes_per_s", "l2_bytes", "model_error"),
+    "instructions": ("clock_hz", "cores", *(f"instr_per_{term}" for term in TERMS), "tile_positions", "tile_output_channels", "tile_input_channels",
+                     "cycles_per_instruction_int8", "serial_share", "dram_read_bytes_per_s", "l2_bytes", "model_error"),
     "systolic": ("call_overhead_s", "operator_overhead_s", "link_bytes_per_s", "systolic_clock_hz", "systolic_efficiency", "systolic_side",
                  "parameter_cache_bytes", "model_error"),
     "npu": ("macs_per_cycle", "clock_hz", "flash_bytes_per_s", "sram_bytes_per_s"),
@@ -37,10 +37,9 @@ COST_MODELS = {
 }
 _UNITS = {  # the first pattern that fits a number's name says its unit
     r"\w+_bytes_per_s": "B/s", r"\w+_mac_per_s": "MAC/s", r"\w+_bytes": "B", r"\w+_hz": "Hz", r"\w+_s": "s", r"\w+_w": "W", r"\w+_j": "J",
-    r"\w+_(error|share)": "share", r"instr_call": "instr", r"instr_per_(meta_)?operator": "instr/operator", r"instr_per_mac_\w+": "instr/MAC",
-    r"instr_per_output_\w+": "instr/element", r"cycles_per_mac": "cycle/MAC", r"macs_per_cycle": "MAC/cycle", r"\w+": "1"}
+    r"\w+_(error|share)": "share", r"instr_per_\w+": "instr", r"cycles_per_mac": "cycle/MAC", r"macs_per_cycle": "MAC/cycle", r"\w+": "1"}
 _DIVISORS = ("Hz", "B/s", "MAC/s", "MAC/cycle")
-_COUNTS = ("cores", "systolic_side", "tile_output_channels", "tile_input_channels")  # of which there is no half; an assumed one needs no range
+_COUNTS = ("cores", "systolic_side", "tile_positions", "tile_output_channels", "tile_input_channels")  # of which there is no half; an assumed one needs no range
 
 
 @dataclass(frozen=True)
