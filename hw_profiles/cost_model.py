@@ -4,8 +4,8 @@ One equation for each way to compute, chosen by the profile's `cost_model`:
 
     instructions    sum over operators of max(N CPI / f, bytes / bandwidth), N the instructions that ARM's kernels execute (instructions.py);
                     threads share all but the serial part s of it: t (s + (1 - s) / n)
-    systolic        t0 + (in + out) / link + alpha cycles / f + t_op operators + max(0, weights - cache) / link, cycles those of a side x side array
-                    that takes side x side weights at once (google-coral's Edge TPU)
+    systolic        t0 (1 + s (IO / image - 1)) + IO / link + alpha cycles / f + t_op operators + max(0, weights - cache) / link, IO the bytes in and out,
+                    cycles those of a side x side array that takes side x side weights at once (google-coral's Edge TPU)
     npu             sum over operators of max(MAC / (MAC per cycle) / f, weights / flash, moved / SRAM) (Arm Vela's PERFORMANCE.md)
     cycles_per_mac  k MAC / f: one number for a core and its kernels
 
@@ -16,7 +16,7 @@ model makes of models it was not fitted on (`model_error`). The equation is eval
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from math import log, pi, sqrt
+from math import log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,10 @@ from .work import Unpriced, Work, live_bytes, weight_bytes, works
 
 LEVEL = 0.8  # of the intervals
 DRAWS = 4000
+IMAGE_BYTES = 224 * 224 * 3 + 1000  # in and out of a network whose latency on an Edge TPU is published
+FREE = ("meta", "fused")  # groups of operators that an accelerator spends no time of its own on
 ONE_THREAD_S = 1e-3  # calls that one core ends sooner are not shared: waking the others would take as long [assumed]
-_Z95 = 1.6449  # standard deviations from the median to the 95th percentile
+_Z90, _Z95 = 1.2816, 1.6449  # standard deviations from the median to the 90th and the 95th percentile
 Draws = NDArray[np.float64]
 
 
@@ -96,10 +98,10 @@ class Numbers(Mapping[str, Draws]):
         return len(self._profile.numbers)
 
     def error(self) -> Draws:
-        """Factors by which the model is off, their mean distance from 1 the profile's `model_error`."""
+        """Factors by which the model is off; LEVEL of them are no further from 1 than the profile's `model_error`."""
         rng = np.random.default_rng([self._seed, zlib.crc32(b"error of the model")])
         share = self._profile.numbers["model_error"].value if "model_error" in self._profile.numbers else 0.0
-        return np.exp(rng.normal(0, share * sqrt(pi / 2), DRAWS))  # the mean distance of a normal is sqrt(2 / pi) of its deviation
+        return np.exp(rng.normal(0, share / _Z90, DRAWS))
 
 
 def _draw(number: Number, rng: np.random.Generator) -> Draws:
@@ -128,7 +130,7 @@ def estimate(network: Network, profile: Profile, host: Profile | None = None, ma
     if unpriced and not partial:
         raise unpriced[0]
     numbers = Numbers(profile)
-    seconds, total = _call([todo[index] for index in taken], profile, numbers, threads, batch * _io_bytes(network))
+    seconds, total = _call([todo[index] for index in taken], profile, numbers, threads, batch * io_bytes(network))
     spent = dict(zip(taken, seconds, strict=True))
     if host is not None and rest:
         seconds, more = _call([todo[index] for index in rest], host, Numbers(host), threads, 0)
@@ -145,6 +147,18 @@ def interval(draws: Draws) -> Interval:
     """Median and the central LEVEL of draws."""
     lo, p50, hi = (float(value) for value in np.quantile(draws, ((1 - LEVEL) / 2, 0.5, (1 + LEVEL) / 2)))
     return Interval(p50, lo, hi)
+
+
+def systolic_cycles(work: Work, side: int) -> float:
+    """Cycles of an array of side x side that is never idle; of a depthwise convolution each channel is one of its rows."""
+    if work.group == "depthwise":
+        return work.macs / work.repeats * -(-work.repeats // side)
+    return work.tiled_macs(side, side) / side**2
+
+
+def io_bytes(network: Network) -> int:
+    """Bytes of a call's inputs and outputs."""
+    return sum(tensor.bytes for tensor in (*network.inputs, *network.outputs))
 
 
 def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads: int, io_bytes: int) -> tuple[list[Draws | None], Draws]:
@@ -174,17 +188,14 @@ def _instructions(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) ->
 
 def _systolic(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
     side = int(d["systolic_side"][0])
-    per_cycle = d["systolic_efficiency"] / d["systolic_clock_hz"]
-
-    def cycles(one: Work) -> float:
-        if one.group == "depthwise":
-            return one.tiled_macs(1, 1) / one.repeats * -(-one.repeats // side)
-        return one.tiled_macs(side, side) / side**2
-
+    per_cycle = d["systolic_cycle_factor"] / d["systolic_clock_hz"]
     weights = sum(one.weight_bytes for one in todo if isinstance(one, Work))
     streamed = np.maximum(0.0, weights - d["parameter_cache_bytes"]) / d["link_bytes_per_s"]
-    operators = [None if isinstance(one, Unpriced) else cycles(one) * per_cycle + d["operator_overhead_s"] for one in todo]
-    return operators, d["call_overhead_s"] + io_bytes / d["link_bytes_per_s"] + streamed
+    operators = [None if isinstance(one, Unpriced) else systolic_cycles(one, side) * per_cycle + (one.group not in FREE) * d["operator_overhead_s"]
+                 for one in todo]
+    # The published networks take images: how much of a call's overhead would shrink with its input, they do not say.
+    overhead = d["call_overhead_s"] * (1 + d["call_overhead_input_share"] * (io_bytes / IMAGE_BYTES - 1))
+    return operators, overhead + io_bytes / d["link_bytes_per_s"] + streamed
 
 
 def _npu(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
@@ -206,10 +217,6 @@ def _energy(seconds: Draws, d: Numbers, threads: int) -> Interval | None:
     if "power_idle_w" not in d or "power_stress_w" not in d:
         return None
     return interval(seconds * (d["power_idle_w"] + (d["power_stress_w"] - d["power_idle_w"]) * threads / d["cores"]))
-
-
-def _io_bytes(network: Network) -> int:
-    return sum(tensor.bytes for tensor in (*network.inputs, *network.outputs))
 
 
 def _layer(index: int, kind: str, on_cpu: bool, work: Work | Unpriced, seconds: Draws | None) -> Layer:

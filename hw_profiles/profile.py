@@ -30,8 +30,8 @@ _LONGEST_CHAIN = 8
 COST_MODELS = {
     "instructions": ("clock_hz", "cores", *(f"instr_per_{term}" for term in TERMS), "tile_positions", "tile_output_channels", "tile_input_channels",
                      "cycles_per_instruction_int8", "serial_share", "dram_read_bytes_per_s", "l2_bytes", "model_error"),
-    "systolic": ("call_overhead_s", "operator_overhead_s", "link_bytes_per_s", "systolic_clock_hz", "systolic_efficiency", "systolic_side",
-                 "parameter_cache_bytes", "model_error"),
+    "systolic": ("call_overhead_s", "call_overhead_input_share", "operator_overhead_s", "link_bytes_per_s", "systolic_clock_hz", "systolic_cycle_factor",
+                 "systolic_side", "parameter_cache_bytes", "model_error"),
     "npu": ("macs_per_cycle", "clock_hz", "flash_bytes_per_s", "sram_bytes_per_s"),
     "cycles_per_mac": ("cycles_per_mac", "clock_hz"),
 }
@@ -39,7 +39,8 @@ _UNITS = {  # the first pattern that fits a number's name says its unit
     r"\w+_bytes_per_s": "B/s", r"\w+_mac_per_s": "MAC/s", r"\w+_bytes": "B", r"\w+_hz": "Hz", r"\w+_s": "s", r"\w+_w": "W", r"\w+_j": "J",
     r"\w+_(error|share)": "share", r"instr_per_\w+": "instr", r"cycles_per_mac": "cycle/MAC", r"macs_per_cycle": "MAC/cycle", r"\w+": "1"}
 _DIVISORS = ("Hz", "B/s", "MAC/s", "MAC/cycle")
-_COUNTS = ("cores", "systolic_side", "tile_positions", "tile_output_channels", "tile_input_channels")  # of which there is no half; an assumed one needs no range
+# Of these there is no half, and an assumed one needs no range.
+_COUNTS = ("cores", "systolic_side", "tile_positions", "tile_output_channels", "tile_input_channels")
 
 
 @dataclass(frozen=True)
@@ -167,9 +168,9 @@ def profile_text(profile: Profile) -> str:
     if profile.caveats:
         lines += ["caveats = [", *(f"    {_quoted(caveat)}," for caveat in profile.caveats), "]"]
     for key, number in profile.numbers.items():
-        lines += ["", f"[numbers.{key}]", f"value = {number.value!r}", f"unit = {_quoted(number.unit)}",
+        lines += ["", f"[numbers.{key}]", f"value = {_shown(number.value)}", f"unit = {_quoted(number.unit)}",
                   f"status = {_quoted(number.status)}", f"source = {_quoted(number.source)}"]
-        lines += [f"{name} = [{pair[0]!r}, {pair[1]!r}]" for name in ("range", "spread") if (pair := getattr(number, name)) is not None]
+        lines += [f"{name} = [{_shown(pair[0])}, {_shown(pair[1])}]" for name in ("range", "spread") if (pair := getattr(number, name)) is not None]
         lines += [f"n = {number.n}"] if number.n is not None else []
     return "\n".join(lines) + "\n"
 
@@ -258,6 +259,11 @@ def _find(name: str, known: Mapping[str, Path], file: object, field: str) -> Pat
         near = get_close_matches(name, known, n=3, cutoff=0.4)
         raise InputError(file, field, f"no profile is named {name!r}; " + (f"did you mean {', '.join(near)}?" if near else f"known are {', '.join(known)}"))
     return known[name]
+
+
+def _shown(value: float) -> str:
+    """Whole numbers as such: repr would give 2400000000.0 for a clock."""
+    return f"{value:.0f}" if value.is_integer() and abs(value) < 1e15 else repr(value)
 
 
 def _quoted(text: str) -> str:

@@ -61,7 +61,7 @@ class Layers:
 
     def mean(self, x: Tensor) -> Tensor:
         """MEAN over height and width: [1, channels]."""
-        return self.append("MEAN", (x, self.constant((2,), "int32")), (1, shape_of(x)[3]), keep_dims=False)
+        return self.append("MEAN", (x, self.integers([1, 2])), (1, shape_of(x)[3]), keep_dims=False)
 
     def add(self, x: Tensor, y: Tensor, activation: str = "NONE") -> Tensor:
         """ADD of two tensors of one shape."""
@@ -85,16 +85,17 @@ class Layers:
     def pad(self, x: Tensor, border: int) -> Tensor:
         """PAD of height and width on all sides."""
         _, height, width, channels = shape_of(x)
-        return self.append("PAD", (x, self.constant((4, 2), "int32")), (1, height + 2 * border, width + 2 * border, channels))
+        amounts = self.integers([[0, 0], [border, border], [border, border], [0, 0]])
+        return self.append("PAD", (x, amounts), (1, height + 2 * border, width + 2 * border, channels))
 
     def resize(self, x: Tensor, height: int, width: int) -> Tensor:
         """RESIZE_NEAREST_NEIGHBOR."""
-        inputs = (x, self.constant((2,), "int32"))
+        inputs = (x, self.integers([height, width]))
         return self.append("RESIZE_NEAREST_NEIGHBOR", inputs, (1, height, width, shape_of(x)[3]), align_corners=False, half_pixel_centers=True)
 
     def reshape(self, x: Tensor, *shape: int) -> Tensor:
         """RESHAPE to [1, *shape]."""
-        return self.append("RESHAPE", (x, self.constant((1 + len(shape),), "int32")), (1, *shape))
+        return self.append("RESHAPE", (x, self.integers([1, *shape])), (1, *shape))
 
     def elementwise(self, kind: str, x: Tensor) -> Tensor:
         """An operator of one input and no options that keeps the shape: LOGISTIC, HARD_SWISH."""
@@ -113,6 +114,11 @@ class Layers:
     def constant(self, shape: Shape, dtype: str = "int8") -> Tensor:
         """Weights or the like: one element in memory, whatever the shape."""
         return self._tensor("constant", shape, dtype, np.broadcast_to(np.zeros((), dtype), shape))
+
+    def integers(self, values: Sequence[Any]) -> Tensor:
+        """What steers an operator: axes, amounts, lengths; int32."""
+        array = np.array(values, np.int32)
+        return self._tensor("integers", array.shape, "int32", array)
 
     def _layer(self, kind: str, x: Tensor, weights: Tensor, channels: int, stride: int, activation: str, padding: str, **options: Any) -> Tensor:
         height, width = _places(x, shape_of(weights)[1:3], stride, padding)

@@ -62,3 +62,48 @@ def test_bytes_that_live_at_once_and_constants_counted_once():
     assert weight_bytes(chain) == 1600
     branch = network(first, second, Operator("SUM", (x, b), (y,), {}), inputs=(x,), outputs=(y,))
     assert live_bytes(branch) == 100 + 60 + 60  # x is kept for the end
+
+
+def steering(*values):
+    array = np.array(values, np.int32)
+    return Tensor("s", array.shape, "int32", values=array)
+
+
+def padded(amounts, after="CONV_2D", again=False):
+    """PAD before a convolution, whose output another operator reads too where `again`."""
+    x, middle, y = tensor("x", 1, 6, 6, 4), tensor("m", 1, 8, 8, 4), tensor("y", 1, 6, 6, 4)
+    reader = Operator(after, (middle, tensor("w", 4, 3, 3, 4, constant=True)), (y,), {"padding": "VALID"})
+    more = (Operator("TANH", (middle,), (tensor("z", 1, 8, 8, 4),), {}),) if again else ()
+    return works(network(Operator("PAD", (x, steering(*amounts)), (middle,), {}), reader, *more))[0]
+
+
+def test_a_convolution_does_the_padding_before_it_itself():
+    rows_and_columns, channels = [(0, 0), (1, 1), (1, 1), (0, 0)], [(0, 0), (1, 1), (1, 1), (0, 4)]
+    assert padded(rows_and_columns).group == "fused"
+    others = padded(rows_and_columns, "TANH"), padded(rows_and_columns, again=True), padded(channels)
+    assert [(work.group, work.rows) for work in others] == [("moved", 64)] * 3
+
+
+def test_pools_and_means_take_several_elements_for_one():
+    x = tensor("x", 1, 6, 8, 5)
+    pool = one(Operator("MAX_POOL_2D", (x,), (tensor("y", 1, 3, 2, 5),), {"filter_height": 2, "filter_width": 4}))
+    assert (pool.group, pool.taps, pool.channels, pool.macs) == ("max_pool", 8, 5, 0)
+    assert one(Operator("MEAN", (x, steering(1, 2)), (tensor("y", 1, 5),), {})).taps == 48
+
+
+def test_a_transpose_that_keeps_the_last_axis_moves_rows_and_another_swaps():
+    x = tensor("x", 1, 6, 8, 5)
+    kept = one(Operator("TRANSPOSE", (x, steering(0, 2, 1, 3)), (tensor("y", 1, 8, 6, 5),), {}))
+    swapped = one(Operator("TRANSPOSE", (x, steering(0, 3, 1, 2)), (tensor("y", 1, 5, 6, 8),), {}), batch=2)
+    assert (kept.group, kept.rows) == ("moved", 48) and (swapped.group, swapped.row, swapped.elements) == ("swapped", 5, 480)
+
+
+def test_joining_copies_a_piece_of_each_input_for_every_place_before_the_axis():
+    parts, y = (tensor("a", 1, 6, 8, 5), tensor("b", 1, 6, 8, 3)), tensor("y", 1, 6, 8, 8)
+    assert one(Operator("CONCATENATION", parts, (y,), {"axis": 3})).rows == 2 * 48
+    assert one(Operator("CONCATENATION", (parts[0], parts[0]), (tensor("y", 1, 12, 8, 5),), {"axis": 1})).rows == 2
+
+
+def test_a_transposed_convolution_knows_the_rows_of_its_input():
+    inputs = tensor("s", 4, dtype="int32", constant=True), tensor("w", 3, 4, 4, 6, constant=True), tensor("x", 1, 5, 7, 6)
+    assert one(Operator("TRANSPOSE_CONV", inputs, (tensor("y", 1, 10, 14, 3),), {})).row == 7
