@@ -38,7 +38,7 @@ class CountedFit:
 @cache
 def counted_fit(core: str) -> CountedFit:
     """The fit of all counted models. InputError where fixture or profile are not whole."""
-    numbers, fixture, todo = stated(FOLDER / f"{core}-litert.toml").numbers, read_fixture(), _works()
+    numbers, fixture, todo = stated(FOLDER / f"{core}-litert.toml").numbers, read_fixture(), counted_works()
     tile = Tile(*(int(numbers[f"tile_{name}"].value) for name in ("positions", "output_channels", "input_channels")))
     names = tuple(name for name in fixture.models if name in todo)
     features = np.array([list(call_terms(todo[name], tile).values()) for name in names])
@@ -62,7 +62,8 @@ def priced(found: list[Work | Unpriced]) -> list[Work]:
 
 
 @cache
-def _works() -> dict[str, list[Work]]:
+def counted_works() -> dict[str, list[Work]]:
+    """What the operators of each counted model do."""
     found = {}
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "model.tflite"

@@ -1,0 +1,120 @@
+"""The cost model of the machine that measures: fitted to half of the counted models as they run here, tested on the other half."""
+
+import hashlib
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.apart import Task, answer, ask
+from benchmarks.arm.emulate import read_fixture
+from benchmarks.environment import on
+from benchmarks.results import Record, Stage
+from hw_profiles.fit import non_negative
+from hw_profiles.instructions import TERMS, Tile, call_terms
+
+EACH = 20  # models to fit, and as many to test
+SHORTEST_S, LONGEST_S = 10e-6, 20e-3
+REPEATS, REPEAT_S = 5, 0.01  # of each model in turn; the least of their means counts
+DRAWN = 0.2  # by so much of one model's weight
+LEAST_INSTRUCTIONS = 100_000  # on a Cortex-A76: shorter models would end before SHORTEST_S on many machines
+# Tiles of XNNPACK's int8 kernels by the first of these flags that the processor has (x86-64, then ARM); the last are those of any other.
+TILES = {"avx512bw": Tile(7, 16, 8), "avx2": Tile(3, 8, 8), "asimddp": Tile(4, 16, 4), "": Tile(4, 16, 1)}
+# Twenty models cannot tell all terms apart: those of one kernel have one number, in the ratios that they have on the Cortex-A76.
+KERNELS = (("call", "operator"), ("product_tile", "product_tap"), ("product_mac",), ("dense_tile", "dense_mac"), ("depthwise_place", "depthwise_tap"),
+           ("transposed_start", "transposed_tile", "transposed_tap", "transposed_mac"), ("pool_block", "average_place", "average_element", "average_tap"),
+           ("padded_row", "joined_row", "resized_row", "kept_row", "swapped_block"), ("added_element", "element", "scalar_element"))  # fmt: skip
+CPUINFO = Path("/proc/cpuinfo")
+SOURCE = "benchmarks/fitting/this_host.py"
+
+
+def this_host() -> Stage:
+    """`model.host` and its median: errors of latencies here that took no part in the fit. Needs LiteRT."""
+    seconds = ask("benchmarks.fitting.this_host", {"task": "measure", "engine": "litert"})["seconds"]
+    return judged(seconds, _tile())
+
+
+def chosen() -> tuple[list[str], list[str]]:
+    """Names of the counted models to fit and to test: a matter of their instructions and of their names' SHA-256, not of how they run here."""
+    counted = read_fixture().models
+    names = [name for name, model in counted.items() if model.cores["cortex-a76"].instructions >= LEAST_INSTRUCTIONS]
+    names = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:2 * EACH]
+    return names[::2], names[1::2]
+
+
+def judged(seconds: Mapping[str, float], tile: Tile) -> Stage:
+    """The same of the latencies given, for a machine whose kernels have that tile; those outside of SHORTEST_S to LONGEST_S are left out."""
+    fitted, tested = ([name for name in names if SHORTEST_S <= seconds[name] <= LONGEST_S] for names in chosen())
+    values = np.array([seconds[name] for name in tested])
+    numbers = _seconds_of(_features(fitted, tile) / np.array([seconds[name] for name in fitted])[:, None])
+    errors = np.abs(_features(tested, tile) @ numbers / values - 1)
+    words = f"{SOURCE}; fitted to {len(fitted)} models, tested on {len(tested)} others of {values.min() * 1e6:.0f} to {values.max() * 1e6:.0f} us, LiteRT, " \
+            f"one thread, least of {REPEATS} repeats in turn; kernels' tile {tile.positions} x {tile.output_channels} x {tile.input_channels}"  # fmt: skip
+    records = (Record("model.host", float(np.median(errors)), "share", "modelled", on(), None, len(tested), None, f"{words}; median error"),
+               Record("model.host.p90", float(np.percentile(errors, 90)), "share", "modelled", on(), None, len(tested), None, f"{words}; 90th percentile"),
+               Record("model.host.models", len(tested), "models", "measured", on(), None, len(tested), None, words))
+    rows = [{"name": "this machine, models that took no part in the fit", "cells": ["model.host", "model.host.p90"]}]
+    return Stage(records, {"tables": {"model_host": {"columns": ["cost model", "median error", "90th percentile"], "rows": rows, "note": words}}})
+
+
+def _tile() -> Tile:
+    flags = set(CPUINFO.read_text().split())
+    return next(tile for flag, tile in TILES.items() if flag in flags or not flag)
+
+
+def _seconds_of(relative: np.ndarray) -> np.ndarray:
+    """Seconds of an instruction of each kernel, from rows of instructions over seconds: least squares, drawn to the speed of all so that a kernel which no
+    fitted model has is not free."""
+    typical = float(np.median(1 / relative.sum(axis=1)))
+    prior = np.diag(np.full(relative.shape[1], DRAWN / typical))
+    return non_negative(np.vstack([relative, prior]), np.concatenate([np.ones(len(relative)), np.full(len(prior), DRAWN)]))
+
+
+def _features(names: list[str], tile: Tile) -> np.ndarray:
+    """[models, KERNELS]: instructions of a Cortex-A76 in each kernel, were its tile that one."""
+    from .counted import coefficients, counted_fit, counted_works
+
+    known, todo = coefficients(counted_fit("cortex-a76")), counted_works()
+    places = [[TERMS.index(term) for term in kernel] for kernel in KERNELS]
+    prices = np.array([known[f"instr_per_{term}"] for term in TERMS])
+    counts = np.array([list(call_terms(todo[name], tile).values()) for name in names]) * prices
+    return np.column_stack([counts[:, kernel].sum(axis=1) for kernel in places])
+
+
+def _measure(task: Task) -> dict[str, dict[str, float]]:
+    """Seconds of a call of every counted model on LiteRT, one thread: the least of REPEATS means, taken in turn."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    from benchmarks.arm.models import models
+    from export.write_tflite import tflite_bytes
+
+    invoke, calls, least = {}, {}, {}
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, graph in models().items():
+            file = Path(scratch) / f"{name}.tflite"
+            file.write_bytes(tflite_bytes(graph))
+            interpreter = Interpreter(model_path=str(file), num_threads=1)
+            interpreter.allocate_tensors()
+            invoke[name] = interpreter.invoke
+            for _ in range(3):
+                once = _seconds(interpreter.invoke, 1)
+            calls[name], least[name] = max(1, round(REPEAT_S / once)), float("inf")
+        for _ in range(REPEATS):
+            for name, call in invoke.items():
+                least[name] = min(least[name], _seconds(call, calls[name]))
+    return {"seconds": least}
+
+
+def _seconds(call: object, count: int) -> float:
+    assert callable(call)
+    start = time.perf_counter()
+    for _ in range(count):
+        call()
+    return (time.perf_counter() - start) / count
+
+
+if __name__ == "__main__":
+    sys.exit(answer({"measure": _measure}))

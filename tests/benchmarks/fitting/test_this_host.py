@@ -1,0 +1,46 @@
+import numpy as np
+import pytest
+
+from benchmarks.fitting import this_host
+from benchmarks.fitting.this_host import EACH, KERNELS, chosen, judged
+from hw_profiles.instructions import TERMS, Tile
+
+TILE = Tile(3, 8, 8)
+
+
+def latencies(factor=lambda name: 1.0):
+    """Seconds of a machine that obeys the model: 0.1 ns for an instruction of the first kernel, 0.02 ns more for each that follows."""
+    law = 1e-10 * (1 + 0.2 * np.arange(len(KERNELS)))
+    return {name: float(features @ law) * factor(name) for names in chosen() for name, features in zip(names, this_host._features(names, TILE), strict=True)}
+
+
+def test_every_term_belongs_to_one_kernel():
+    assert sorted(term for kernel in KERNELS for term in kernel) == sorted(TERMS)
+
+
+def test_what_is_tested_is_not_fitted():
+    fitted, tested = chosen()
+    assert len(fitted) == len(tested) == EACH and not set(fitted) & set(tested)
+
+
+def test_a_machine_that_obeys_the_model_is_told_and_one_that_does_not_is_not():
+    told = {record.id: record.value for record in judged(latencies(), TILE).records}
+    assert told["model.host"] < 0.05 and told["model.host.models"] >= 15
+    tested = chosen()[1]
+    spoiled = judged(latencies(lambda name: 2.0 if name in tested[:5] else 1.0), TILE)
+    assert next(record.value for record in spoiled.records if record.id == "model.host.p90") == pytest.approx(0.5, abs=0.1)
+
+
+def test_models_outside_of_the_range_are_left_out():
+    slow = chosen()[1][3]
+    stage = judged(latencies(lambda name: 1e4 if name == slow else 1.0), TILE)
+    assert {record.id: record.value for record in stage.records}["model.host.models"] == len([
+        name for name in chosen()[1] if name != slow and this_host.SHORTEST_S <= latencies()[name] <= this_host.LONGEST_S])
+
+
+@pytest.mark.parametrize(("flags", "tile"), [("sse avx2 fma", TILE), ("avx2 avx512bw", Tile(7, 16, 8)), ("asimd asimddp", Tile(4, 16, 4)),
+                                             ("", Tile(4, 16, 1))])
+def test_the_tile_is_that_of_the_processors_kernels(tmp_path, monkeypatch, flags, tile):
+    (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
+    monkeypatch.setattr(this_host, "CPUINFO", tmp_path / "cpuinfo")
+    assert this_host._tile() == tile
