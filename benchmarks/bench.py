@@ -164,7 +164,20 @@ def _check_beside(beside: Beside, targets: Targets, task: str) -> None:
 
 def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kept: Path, scratch: Path, scale: str, seed: int) -> list[Step]:
     """The measurements of a pixel run and its bundle, timings first; `kept` holds what a long run has done."""
-    from . import latency, pixel_parity, pixel_pictures, pixel_recorded, pixel_sessions, pixel_study, pixel_time, pixel_tracks, sizes
+    from . import (
+        boards,
+        kernel_sets,
+        latency,
+        lint_rules,
+        pixel_parity,
+        pixel_pictures,
+        pixel_recorded,
+        pixel_sessions,
+        pixel_study,
+        pixel_time,
+        pixel_tracks,
+        sizes,
+    )
 
     found: list[Step] = []
     if targets.bundle is not None:
@@ -175,7 +188,11 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
             Step("latency", lambda: latency.latency(bundle, FLIGHT_ENGINES, (latency.pixel_windows(seed),), scratch, scale, seed, pace=latency.FRAME_PACE), 50),
             Step("figures", lambda: pixel_pictures.focal_figures(bundle, seed), 5),
             Step("refusals", lambda: _pixel_refusals(bundle, targets.run or bundle, scratch, scale, seed), 50),
+            Step("boards", lambda: boards.boards(bundle, "minieuso"), 3),
         ]
+        if scale == "full":
+            found += [Step("kernel sets", lambda: kernel_sets.pixel_kernel_sets(bundle, scale, seed), 60),
+                      Step("rules", lambda: lint_rules.lint_rules({"pixels": bundle}), 5)]
         if recorded is not None and (recorded / "meteors").is_dir():
             found.append(Step("recorded meteor", lambda: pixel_recorded.recorded_meteor(bundle, recorded, seed), 2))
     if targets.run is not None and targets.bundle is not None:
@@ -196,7 +213,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
 
 def steps(targets: Targets, material: Material, slices: Path | None, beside: Beside, scale: str, seed: int) -> list[Step]:
     """The measurements for these targets, the quiet ones first: timings suffer least while nothing else has warmed the machine."""
-    from . import board, budget, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
+    from . import board, boards, budget, compression, detection, latency, memory, model_files, parity_gates, recorded, sizes, streams
     from .refusals import KINDS
 
     found: list[Step] = []
@@ -210,6 +227,8 @@ def steps(targets: Targets, material: Material, slices: Path | None, beside: Bes
             Step("memory and throughput", lambda: memory.memory(bundle, material.stream(), scale, seed), 15),
             Step("board", lambda: board.board_imports(bundle, material.stream()[:, :83_200]), 3),
             Step("streams", lambda: streams.streams(bundle, scale, seed), 5),
+            Step("boards", lambda: boards.boards(bundle, "mmia"), 3),
+            *(hardware_steps(material, seed) if scale == "full" else []),
         ]
         if targets.run is not None:
             run = targets.run
@@ -232,6 +251,23 @@ def steps(targets: Targets, material: Material, slices: Path | None, beside: Bes
     found += [Step(f"latency of {path.name}", lambda path=path, slug=slug: model_files.model_file(path, slug, material.scratch, scale, seed), 35)  # type: ignore[misc]
               for path, slug in zip(targets.models, model_files.slugs(targets.models), strict=True)]
     return found
+
+
+def hardware_steps(material: Material, seed: int) -> list[Step]:
+    """The measurements behind claims about boards, kernels and files that `make full` alone makes."""
+    from . import foreign, kernel_sets, lint_rules, repository
+    from .fitting import stage, this_host
+
+    networks = {name: folder for name in ("encoder", "decoder") if (folder := material.network_folder(name)).is_dir()}
+    return [
+        Step("cost model of this machine", this_host.this_host, 10),
+        Step("cost model", stage.fitting, 20),
+        Step("emulated ARM", repository.arm_identical, 20),
+        Step("rules", lambda: lint_rules.lint_rules(networks), 5),
+        Step("profiles", repository.profile_sources, 5),
+        Step("kernel sets", lambda: kernel_sets.kernel_sets(material), 300),
+        Step("files of others", lambda: foreign.foreign(material.scratch, seed), 450),
+    ]
 
 
 def full_steps(run: Path, material: Material, slices: Path | None, beside: Beside, scale: str, seed: int) -> list[Step]:

@@ -13,7 +13,7 @@ COMPARE = {"==": operator.eq, "<=": operator.le, "<": operator.lt, ">=": operato
 class Claim:
     """A row of the table: the record of the same id must hold `op` `bound`.
 
-    `low`: the lower end of the record's interval is compared, not its value. `supplied`: the data for it come from the user, so that a
+    `low`: the lower end of the record's interval is compared, not its value. `supplied`: the data or the program for it come from the user, so that a
     missing record is "not supplied" and no failure. `full`: a claim that the demo is too short to make.
     """
 
@@ -26,6 +26,8 @@ class Claim:
     full: bool = False
 
 
+_KERNELS = Claim("kernels.equal", "==", 0, "codes that differ between the reference engine in a kernel set and the runtime that has it", full=True)
+_VELA = Claim("lint.vela", "==", 0, "operators of the flight network that Vela leaves to the CPU", supplied=True, full=True)
 CLAIMS = (
     Claim("parity.parameters", "==", 0, "integer weights, biases or scale bits that differ between ONNX and TFLite"),
     Claim("parity.reference", "==", 0, "codes that differ between LiteRT and the reference engine; every output of encoder, decoder and whole model"),
@@ -63,6 +65,27 @@ CLAIMS = (
     Claim("input.refused", ">=", 60, "malformed inputs refused with exit 2, one line, nothing written"),
     Claim("input.refused.missed", "==", 0, "malformed inputs not refused so, or slower than 5 s, or above 200 MB"),
     Claim("input.refused.kinds", ">=", 4, "kinds of damage tried on the least tried format"),
+    Claim("model.loo.a53", "<=", 0.08, "mean error of a Cortex-A53's instructions, each counted model told by the others", full=True),
+    Claim("model.loo.a53.worst", "<=", 0.35, "the worst of them", full=True),
+    Claim("model.loo.a72", "<=", 0.10, "the same of a Cortex-A72", full=True),
+    Claim("model.loo.a72.worst", "<=", 0.35, "the worst of them", full=True),
+    Claim("model.loo.a76", "<=", 0.15, "the same of a Cortex-A76", full=True),
+    Claim("model.loo.a76.worst", "<=", 0.35, "the worst of them", full=True),
+    Claim("model.loo.edgetpu", "<=", 0.075, "median error of the published latencies of Edge TPUs, each told without its network", full=True),
+    Claim("model.loo.edgetpu.small", "<=", 0.094, "mean error of those of networks under 6 MB", full=True),
+    Claim("model.held_out", "==", 1, "80 % lies in the Wilson interval of the share of published latencies, shown to no fit, that their 80 % intervals hold",
+          full=True),
+    Claim("model.held_out.rows", ">=", 40, "pairs of network and board behind it, chosen by a hash of their names", full=True),
+    Claim("model.held_out.width", "<=", 2, "mean of those intervals' upper ends over their lower ones", full=True),
+    Claim("model.host", "<", 0.15, "median error of latencies on this machine, 20 models fitted and 20 others tested", full=True),
+    Claim("model.host.p90", "<", 0.40, "ninth decile of those errors", full=True),
+    Claim("arm.identical", "==", 0, "output bytes that differ between this machine and emulated Cortex-A53, A72 and A76", full=True),
+    Claim("lint.rules", "==", 0, "accelerator rules whose pair of networks is judged wrongly", full=True),
+    _VELA,
+    _KERNELS,
+    Claim("bench.foreign", ">=", 12, "files of TensorFlow, PyTorch and ONNX Runtime that are benchmarked or refused with a reason", full=True),
+    Claim("bench.foreign.crashed", "==", 0, "of these files, those that end otherwise", full=True),
+    Claim("profiles.sources", "==", 0, "numbers of hardware profiles without source or status, or files without that pass the check", full=True),
     Claim("recorded.bright_pulses", "==", 1, "the recorded bright pulses flagged as light (1: yes)", supplied=True),
     Claim("recorded.uv_pulse", "==", 1, "the recorded UV pulse flagged as light, naming UV (1: yes)", supplied=True),
     Claim("recorded.quiet", "==", 0, "candidates in the recorded quiet slice", supplied=True),
@@ -85,6 +108,8 @@ PIXEL_CLAIMS = (
     Claim("pixels.input.refused", ">=", 30, "malformed ROOT and NumPy inputs, settings and bundles refused with exit 2, one line, nothing written"),
     Claim("pixels.input.refused.missed", "==", 0, "malformed inputs not refused so, or slower than 5 s, or above 200 MB"),
     *_PARITY,
+    _KERNELS,
+    _VELA,
     Claim("recorded.meteor", ">=", 1, "tracks found at the recorded meteor", supplied=True),
 )
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.rule_pairs.builders import computed, conv, network, operator, transpose_conv, unary
 from edge_runtime.errors import InputError, MissingError
 from export import lint_verb, read_network, rules
 from export.lint_verb import LINT, TARGETS
 from export.vela import Report
 from hw_profiles.network import Network, Operator
 from tests.bundle_for_tests import make_bundle
-from tests.export.rules.test_rule import computed, conv, network, operator, transpose_conv, unary
 
 REPORT = Report(version="5.2.0", accelerator_config="ethos-u55-128", system_config="Ethos_U55_High_End_Embedded", memory_mode="Shared_Sram", cpu_operators=1,
                 npu_operators=2, falls_back=[], cycles_npu=41567, cycles_total=44932, inference_time_s=8.9864e-05, sram_used_bytes=16432,
