@@ -13,7 +13,7 @@ def test_every_number_has_its_source_and_a_file_without_one_counts(tmp_path):
     [found] = repository.profile_sources(tmp_path).records
     assert found.value == 0 and found.n == 7
     text = (tmp_path / "gr740.toml").read_text()
-    (tmp_path / "gr740.toml").write_text(text.replace('status = "published"', 'status = ""', 1))
+    (tmp_path / "gr740.toml").write_text(text.replace('status = "assumed"', 'status = ""', 1))
     stage = repository.profile_sources(tmp_path)
     assert stage.records[0].value == 1 and "status" in stage.figures["notes"][0]
 
