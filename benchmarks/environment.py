@@ -40,8 +40,15 @@ def on(engine: str = "", threads: int = 1) -> str:
     return ", ".join([*parts, f"{engine}, {threads} thread{'s' if threads > 1 else ''}"] if engine else parts)
 
 
+def emulated() -> str | None:
+    """What is emulated here, as the environment variable PIXIE_EMULATED says: no program can tell by itself, and its times are none of the device's."""
+    return os.environ.get("PIXIE_EMULATED")
+
+
 def cpu_model() -> str:
     """The processor's name as the kernel gives it."""
+    if (name := emulated()) is not None:
+        return f"{name}, emulated"
     for line in Path("/proc/cpuinfo").read_text().splitlines():
         if line.startswith(("model name", "Model", "Hardware")):
             return line.partition(":")[2].strip()

@@ -1,6 +1,6 @@
 """What a file's operators are, read from the file and computed by nobody: parameters, multiply-accumulates, bytes; and what a profile says they cost."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +36,8 @@ def layers(path: Path, slug: str) -> Stage:
     return Stage(tuple(records), {"tables": {f"sizes_of_{slug}": sizes, f"layers_of_{slug}": table[1]}})
 
 
-def predicted(path: Path, slug: str, profile_name: str, threads: int, engine: str) -> Stage:
-    """`predicted_of.SLUG`, µs of a call by the cost model and a profile, in a table with the latency that was measured on `engine`.
+def predicted(path: Path, slug: str, profile_name: str, threads: int, engine: str, measured: Mapping[str, str]) -> Stage:
+    """`predicted_of.SLUG`, µs of a call by the cost model and a profile, in a table with what was measured on `engine`: record ids by column.
 
     InputError for an unknown profile; a file that cannot be priced gets a note.
     """
@@ -57,9 +57,8 @@ def predicted(path: Path, slug: str, profile_name: str, threads: int, engine: st
     record = Record(f"predicted_of.{slug}", 1e6 * found.p50, "µs", "modelled", f"profile {device.name}: {device.device}, {device.runtime}",
                     Spread(1e6 * found.lo, 1e6 * found.hi, f"{found.level:.0%} interval of the profile"), None, None,
                     f"hw_profiles/cost_model.py; trust {device.trust}, {error}{bound}")
-    measured = [f"latency_of.{slug}.{engine}.{mode}.p50" for mode in ("hot", "paced")]
-    row = {"name": f"profile {device.name}, {engine}, {threads} thread{'s' if threads > 1 else ''}", "cells": [*measured, record.id]}
-    table = {"columns": ["profile and engine", "measured, hot p50", "measured, paced p50", "predicted"], "rows": [row],
+    row = {"name": f"profile {device.name}, {engine}, {threads} thread{'s' if threads > 1 else ''}", "cells": [*measured.values(), record.id]}
+    table = {"columns": ["profile and engine", *measured, "predicted"], "rows": [row],
              "note": f"Predicted: {record.source}."}
     return Stage((record,), {"tables": {f"predicted_of_{slug}": table}})
 

@@ -27,3 +27,10 @@ def test_instruction_sets_are_those_that_kernels_are_chosen_by(monkeypatch, tmp_
     assert environment._instruction_sets() == "asimd asimddp"
     monkeypatch.setattr(environment.Path, "read_text", lambda path: "CPU part : 0xd08\n")
     assert environment._instruction_sets() is None
+
+
+def test_what_is_emulated_says_so(monkeypatch):
+    monkeypatch.delenv("PIXIE_EMULATED", raising=False)
+    assert environment.emulated() is None and "emulated" not in environment.cpu_model()
+    monkeypatch.setenv("PIXIE_EMULATED", "Cortex-A72")
+    assert environment.cpu_model() == "Cortex-A72, emulated" and environment.on("litert", 2).startswith("Cortex-A72, emulated, ")

@@ -5,6 +5,8 @@ from edge_runtime.errors import InputError
 from hw_profiles.network import Network, Operator, Tensor
 from tests.benchmarks.test_bare import onnx_sum, tflite
 
+MEASURED = {"measured, hot p50": "hot", "measured, paced p50": "paced"}
+
 
 def values(stage):
     return {record.id: record.value for record in stage.records}
@@ -42,19 +44,20 @@ def test_products_are_counted_whatever_the_numbers_are(monkeypatch, tmp_path):
 
 
 def test_a_profile_predicts_beside_what_was_measured(tmp_path):
-    stage = module.predicted(tflite(tmp_path, "dense_small"), "small", "raspberry-pi-4b", 1, "litert")
+    stage = module.predicted(tflite(tmp_path, "dense_small"), "small", "raspberry-pi-4b", 1, "litert", MEASURED)
     record, = stage.records
     assert record.how == "modelled" and record.spread.low < record.value < record.spread.high and "Cortex-A72" in record.on
     row, = stage.figures["tables"]["predicted_of_small"]["rows"]
-    assert row["cells"] == ["latency_of.small.litert.hot.p50", "latency_of.small.litert.paced.p50", "predicted_of.small"]
+    assert row["cells"] == ["hot", "paced", "predicted_of.small"]
+    assert stage.figures["tables"]["predicted_of_small"]["columns"] == ["profile and engine", *MEASURED, "predicted"]
 
 
 def test_what_cannot_be_predicted_is_noted(tmp_path):
     path = onnx_sum(tmp_path, [1, 3], kind=8)  # texts
-    stage = module.predicted(path, "sum", "raspberry-pi-4b", 1, "onnxruntime")
+    stage = module.predicted(path, "sum", "raspberry-pi-4b", 1, "onnxruntime", MEASURED)
     assert stage.records == () and "predicts nothing" in stage.figures["notes"][0]
 
 
 def test_an_unknown_profile_is_refused(tmp_path):
     with pytest.raises(InputError, match="no profile"):
-        module.predicted(tflite(tmp_path, "dense_tiny"), "tiny", "raspberry-pi-99", 1, "litert")
+        module.predicted(tflite(tmp_path, "dense_tiny"), "tiny", "raspberry-pi-99", 1, "litert", MEASURED)

@@ -1,12 +1,15 @@
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from benchmarks.cli import GATES, MERGE, REPORT
+from benchmarks.arm.models import models
+from benchmarks.cli import BENCH, GATES, MERGE, REPORT
 from benchmarks.gates import judge
 from benchmarks.results import Record, Results, Spread, read_results, write_results
 from edge_runtime.cli import run_verb
+from export.write_tflite import tflite_bytes
 
 VERBS = {verb.name: verb for verb in (GATES, MERGE, REPORT)}
 
@@ -124,3 +127,19 @@ def test_what_cannot_be_merged_is_refused(files, capsys, fields, reason):
 
 def test_one_file_is_nothing_to_merge(files, capsys):
     assert pixie(capsys, "merge", files[0], "--out", files[0].parent / "both.json")[0] == 2
+
+
+def test_a_result_made_under_emulation_stands_beside_this_machines_with_the_profiles_prediction(tmp_path, capsys):
+    """emulated/cortex-a72.json is what `pixie bench` left as an aarch64 process under QEMU (emulated/make.sh): a board's result in all but its times."""
+    emulated = Path(__file__).parent / "emulated" / "cortex-a72.json"
+    model, host = tmp_path / "encoder.tflite", tmp_path / "host.json"
+    model.write_bytes(tflite_bytes(models()["encoder"]))
+    assert run_verb("pixie", {"bench": BENCH}, ["bench", str(model), "--engine", "litert", "--mlperf-tiny", "--out", str(host)]) == 0
+    out, both = merged(capsys, host, emulated)
+    board, predicted = both.record("latency_of.encoder_tflite.litert.hot.p50@raspberry-pi-4b"), both.record("predicted_of.encoder_tflite@raspberry-pi-4b")
+    assert (board.how, predicted.how) == ("emulated", "modelled") and "Cortex-A72, emulated" in board.on
+    row = both.figures["tables"]["predicted_of_encoder_tflite"]["rows"][0]
+    assert row["cells"][0] == board.id and row["cells"][-1] == predicted.id
+    assert both.record("sizes_of.encoder_tflite.flash").value == model.stat().st_size  # of the file: said once
+    assert pixie(capsys, "report", out, "--out", tmp_path / "both.html")[0] == 0
+    assert "Beside the profile" in (tmp_path / "both.html").read_text()
