@@ -239,7 +239,8 @@ def steps(targets: Targets, material: Material, slices: Path | None, beside: Bes
         found += [
             Step("parity", lambda: parity_gates.parity(material), 40),
             Step("detection", lambda: detection.detection(material), 25),
-            Step("compression", lambda: compression.compression(material), 10),
+            # A run's observation model says how the decoder's output becomes counts; a bundle alone does not.
+            *([Step("compression", lambda: compression.compression(material), 10)] if targets.run is not None else []),
         ]
     if targets.run is not None and scale == "full":
         found += full_steps(targets.run, material, slices, beside, scale, seed)

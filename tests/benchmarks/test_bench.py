@@ -4,6 +4,7 @@ import pytest
 
 from benchmarks import bench
 from benchmarks.bench import Step
+from benchmarks.material import Material
 from benchmarks.results import Record, Stage
 from edge_runtime.errors import InputError
 from tests.bundle_for_tests import make_bundle
@@ -95,3 +96,12 @@ def test_figures_of_steps_are_joined():
                            {"tables": {"runtime": {"columns": ["c"], "rows": [row]}, "files": {"columns": [], "rows": []}}}])
     assert merged == {"notes": ["1", "2"], "latency": 3,
                       "tables": {"runtime": {"columns": ["c"], "rows": [row, row]}, "files": {"columns": [], "rows": []}}}
+
+
+def test_a_bundle_alone_is_not_asked_for_what_only_its_run_can_tell(tmp_path):
+    run, bundle = tmp_path / "run", make_bundle(tmp_path / "bundle")
+    names = {}
+    for targets in (bench.Targets(None, bundle, ()), bench.Targets(run, bundle, ())):
+        material = Material(targets.run, targets.bundle, "demo", 1, tmp_path)
+        names[targets.run is None] = [step.name for step in bench.steps(targets, material, None, bench.Beside(), "demo", 1)]
+    assert "boards" in names[True] and "compression" not in names[True] and set(names[False]) - set(names[True]) == {"compression", "refusals"}
