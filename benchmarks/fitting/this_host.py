@@ -4,7 +4,7 @@ import hashlib
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from hw_profiles.instructions import TERMS, Tile, call_terms
 
 EACH = 20  # models to fit, and as many to test
 SHORTEST_S, LONGEST_S = 10e-6, 20e-3
-REPEATS, REPEAT_S = 5, 0.01  # of each model in turn; the least of their means counts
+REPEATS, REPEAT_S = 5, 0.01  # of each model in turn; the least of their medians counts
 DRAWN = 0.2  # by so much of one model's weight
 LEAST_INSTRUCTIONS = 100_000  # on a Cortex-A76: shorter models would end before SHORTEST_S on many machines
 # Tiles of XNNPACK's int8 kernels by the first of these flags that the processor has (x86-64, then ARM); the last are those of any other.
@@ -38,10 +38,13 @@ def this_host() -> Stage:
 
 
 def chosen() -> tuple[list[str], list[str]]:
-    """Names of the counted models to fit and to test: a matter of their instructions and of their names' SHA-256, not of how they run here."""
+    """Names of the counted models to fit and to test, every second of those that spend most of their instructions in the same kernel: a matter of the
+    Cortex-A76's instructions and of their names' SHA-256, not of how they run here."""
     counted = read_fixture().models
     names = [name for name, model in counted.items() if model.cores["cortex-a76"].instructions >= LEAST_INSTRUCTIONS]
     names = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:2 * EACH]
+    most = dict(zip(names, _features(names, TILES["asimddp"]).argmax(axis=1), strict=True))
+    names.sort(key=lambda name: int(most[name]))  # by hash within a kernel, as it was
     return names[::2], names[1::2]
 
 
@@ -85,7 +88,7 @@ def _features(names: list[str], tile: Tile) -> np.ndarray:
 
 
 def _measure(task: Task) -> dict[str, dict[str, float]]:
-    """Seconds of a call of every counted model on LiteRT, one thread: the least of REPEATS means, taken in turn."""
+    """Seconds of a call of every counted model on LiteRT, one thread: the least of REPEATS medians, taken in turn."""
     from ai_edge_litert.interpreter import Interpreter
 
     from benchmarks.arm.models import models
@@ -108,12 +111,14 @@ def _measure(task: Task) -> dict[str, dict[str, float]]:
     return {"seconds": least}
 
 
-def _seconds(call: object, count: int) -> float:
-    assert callable(call)
-    start = time.perf_counter()
+def _seconds(call: Callable[[], object], count: int) -> float:
+    """The median of so many calls: a process that takes the core for a while spoils no repeat."""
+    spent = []
     for _ in range(count):
+        start = time.perf_counter()
         call()
-    return (time.perf_counter() - start) / count
+        spent.append(time.perf_counter() - start)
+    return float(np.median(spent))
 
 
 if __name__ == "__main__":
