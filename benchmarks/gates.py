@@ -79,6 +79,7 @@ CLAIMS = (
     Claim("model.held_out.width", "<=", 2, "mean of those intervals' upper ends over their lower ones", full=True),
     Claim("model.host", "<", 0.15, "median error of latencies on this machine, 20 models fitted and 20 others tested", full=True),
     Claim("model.host.p90", "<", 0.40, "ninth decile of those errors", full=True),
+    Claim("model.host.models", ">=", 20, "models tested, of latencies between 10 us and 20 ms", full=True),
     Claim("arm.identical", "==", 0, "output bytes that differ between this machine and emulated Cortex-A53, A72 and A76", full=True),
     Claim("lint.rules", "==", 0, "accelerator rules whose pair of networks is judged wrongly", full=True),
     _VELA,

@@ -1,7 +1,6 @@
 """What a file's operators are, read from the file and computed by nobody: parameters, multiply-accumulates, bytes; and what a profile says they cost."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,7 @@ def layers(path: Path, slug: str) -> Stage:
     flash = Record(f"sizes_of.{slug}.flash", path.stat().st_size, "bytes", "measured", ON, None, 1, None, "file system")
     sizes: dict[str, Any] = {"columns": ["whole file", "value"], "rows": [{"name": "file (flash)", "cells": [flash.id]}]}
     try:
-        network = single(_read(path))
+        network = _single(_read(path))
     except (PixieError, ModuleNotFoundError) as reason:
         return Stage((flash,), {"notes": [f"{path.name}: its operators cannot be told: {reason}"], "tables": {f"sizes_of_{slug}": sizes}})
     from hw_profiles.work import live_bytes, weight_bytes
@@ -48,9 +47,11 @@ def predicted(path: Path, slug: str, profile_name: str, threads: int, engine: st
     if not device.cost_model:
         return Stage((), {"notes": [f"{path.name}: profile {profile_name} has no cost model, so nothing is predicted"]})
     try:
-        told = estimate_on(single(_read(path)), device, threads, partial=True)
+        told = estimate_on(_read(path), device, threads, partial=True)
     except (PixieError, ModuleNotFoundError, ValueError) as reason:
         return Stage((), {"notes": [f"{path.name}: profile {profile_name} predicts nothing: {reason}"]})
+    if len(told.unpriced) == len(told.per_layer):
+        return Stage((), {"notes": [f"{path.name}: profile {profile_name} predicts nothing: {told.unpriced[0]}"]})
     error = f"error {device.numbers['validation_error'].value:.0%}" if "validation_error" in device.numbers else f"unvalidated: {device.validation_reason}"
     bound = f"; a lower bound, {len(told.unpriced)} operators have no price" if told.lower_bound else ""
     found = told.latency_s
@@ -63,25 +64,16 @@ def predicted(path: Path, slug: str, profile_name: str, threads: int, engine: st
     return Stage((record,), {"tables": {f"predicted_of_{slug}": table}})
 
 
-def single(network: "Network") -> "Network":
-    """The same for one item: 1 where the first length of a tensor is open. Tensors that were one remain one."""
-    made: dict[int, Tensor] = {}
-
-    def new(tensors: "tuple[Tensor | None, ...]") -> "tuple[Tensor, ...]":
-        return tuple(tensor if tensor is None else made.setdefault(id(tensor), _of_one(tensor)) for tensor in tensors)  # type: ignore[misc]
-
-    operators = tuple(replace(operator, inputs=new(operator.inputs), outputs=new(operator.outputs)) for operator in network.operators)
-    return replace(network, operators=operators, inputs=new(network.inputs), outputs=new(network.outputs))
-
-
-def _of_one(tensor: "Tensor") -> "Tensor":
-    return replace(tensor, shape=(1, *tensor.shape[1:])) if tensor.shape[:1] == (None,) else tensor
-
-
 def _read(path: Path) -> "Network":
     from export.read_network import read_network
 
     return read_network(path)
+
+
+def _single(network: "Network") -> "Network":
+    from export.on_board import single
+
+    return single(network)
 
 
 def _table(network: "Network", slug: str) -> tuple[list[Record], dict[str, object]]:

@@ -97,10 +97,13 @@ def _check(out: Path, seed: int, wanted: Wanted) -> None:
         raise InputError("command line", "--threads", f"is {wanted.threads}, must be 1 to {engine_bench.cores()}, the cores of this machine")
     if wanted.paced_hz is not None and not SLOWEST_HZ <= wanted.paced_hz <= FASTEST_HZ:
         raise InputError("command line", "--paced", f"is {wanted.paced_hz}, must be {SLOWEST_HZ} to {FASTEST_HZ:.0f} calls a second")
+    if wanted.mlperf_tiny and wanted.paced_hz is not None:
+        raise InputError("command line", "--paced", "has no meaning with --mlperf-tiny, which times calls one after the other; leave one out")
     if wanted.profile is not None:
+        from export.on_board import check_threads
         from hw_profiles.profile import profile
 
-        profile(wanted.profile)
+        check_threads(profile(wanted.profile), wanted.threads or 1)
 
 
 def _pace(path: Path, wanted: Wanted) -> float:

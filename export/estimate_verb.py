@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from hw_profiles.profile import Profile
 
 
+_MOST = 1 << 20  # threads or items of a call
+
+
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", type=Path, metavar="MODEL|BUNDLE", help="a .tflite or .onnx file, or a bundle, whose model.tflite is taken")
     parser.add_argument("--profile", required=True, metavar="NAME", help="the device and its runtime: see `pixie profiles list`")
@@ -31,9 +34,6 @@ def _run(arguments: argparse.Namespace) -> Outcome:
     device = profile(arguments.profile)
     if not device.cost_model:
         raise InputError("command line", "--profile", f"{device.name} has no cost model; measure there with `pixie bench`, or name another board")
-    cores = int(device.numbers["cores"].value) if "serial_share" in device.numbers else 1
-    if arguments.threads > cores:
-        raise InputError("command line", "--threads", f"is {arguments.threads}, the cost model of {device.name} knows {cores}; name fewer")
     network = read_network(arguments.model)
     try:
         told = estimate_on(network, device, arguments.threads, arguments.batch, arguments.partial)
@@ -46,6 +46,7 @@ def _run(arguments: argparse.Namespace) -> Outcome:
 
 def _document(told: "Estimate", device: "Profile", model: Path) -> dict[str, object]:
     return {"model": str(model), "how": "modelled", **asdict(told), "trust": device.trust, "validation_error": _validation(device),
+            "validation": device.validation if _validation(device) is not None else f"unvalidated: {device.validation_reason}",
             "caveats": list(device.caveats)}
 
 
@@ -78,10 +79,9 @@ def _shown(interval: "Interval", unit: str) -> str:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"is {value}, must be 1 or more")
-    return value
+    if not text.isdecimal() or not 1 <= int(text) <= _MOST:
+        raise argparse.ArgumentTypeError(f"is {text!r}, must be a whole number from 1 to {_MOST:,}")
+    return int(text)
 
 
 ESTIMATE = Verb("estimate", "Estimate latency, energy and memory of a model on a device that is not here, with an interval.",

@@ -3,7 +3,7 @@
 One equation for each way to compute, chosen by the profile's `cost_model`:
 
     instructions    sum over operators of max(N CPI / f, bytes / bandwidth), N the instructions that ARM's kernels execute (instructions.py);
-                    threads share all but the serial part s of it: t (s + (1 - s) / n)
+                    threads share all beyond the first millisecond but the serial part s of it: t (s + (1 - s) / n)
     systolic        t0 (1 + s (IO / image - 1)) + IO / link + alpha cycles / f + t_op operators + max(0, weights - cache) / link, IO the bytes in and out,
                     cycles those of a side x side array that takes side x side weights at once (google-coral's Edge TPU)
     npu             sum over operators of max(MAC / (MAC per cycle) / f, weights / flash, moved / SRAM) (Arm Vela's PERFORMANCE.md)
@@ -14,7 +14,7 @@ model makes of models it was not fitted on (`model_error`). The equation is eval
 """
 
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -24,13 +24,13 @@ from numpy.typing import NDArray
 from .instructions import Tile, terms
 from .network import Network
 from .profile import Number, Profile
-from .work import Unpriced, Work, live_bytes, weight_bytes, works
+from .work import Unpriced, Work, live_bytes, size_of, weight_bytes, works
 
 LEVEL = 0.8  # of the intervals
 DRAWS = 4000
 IMAGE_BYTES = 224 * 224 * 3 + 1000  # in and out of a network whose latency on an Edge TPU is published
 FREE = ("meta", "fused")  # groups of operators that an accelerator spends no time of its own on
-ONE_THREAD_S = 1e-3  # calls that one core ends sooner are not shared: waking the others would take as long [assumed]
+ONE_THREAD_S = 1e-3  # of each call no other core shares: waking them takes as long [assumed]
 _Z90, _Z95 = 1.2816, 1.6449  # standard deviations from the median to the 90th and the 95th percentile
 Draws = NDArray[np.float64]
 
@@ -106,19 +106,28 @@ class Numbers(Mapping[str, Draws]):
 
 def _draw(number: Number, rng: np.random.Generator) -> Draws:
     if number.range is not None:
-        low, high = number.range
-        return np.exp(rng.uniform(log(low), log(high), DRAWS)) if low > 0 else rng.uniform(low, high, DRAWS)
+        return _within(*number.range, number.value, rng)
     if number.spread is not None and 0 < number.spread[0] < number.spread[1]:
         return number.value * np.exp(rng.normal(0, log(number.spread[1] / number.spread[0]) / 2 / _Z95, DRAWS))
     return np.full(DRAWS, number.value)
 
 
-def estimate(network: Network, profile: Profile, host: Profile | None = None, mapped: range | None = None, threads: int = 1, batch: int = 1,
+def _within(low: float, high: float, value: float, rng: np.random.Generator) -> Draws:
+    """Draws of a range with the value as their median, even in the logarithm on either side of it; where the range begins at 0, in the number itself."""
+    place = rng.uniform(-1, 1, DRAWS)
+    end = np.where(place < 0, low, high)
+    if low == 0:
+        return value + np.abs(place) * (end - value)
+    return value * (end / value) ** np.abs(place)
+
+
+def estimate(network: Network, profile: Profile, host: Profile | None = None, mapped: Collection[int] | None = None, threads: int = 1, batch: int = 1,
              partial: bool = False) -> Estimate:
     """The cost of one call for `batch` items.
 
     mapped: operators that an accelerator takes (default: all); the rest run on `host`, and have no price where there is none. Unpriced names the first
-    operator without a price, unless `partial`: then the sum is a lower bound. ValueError where shapes are not static.
+    operator without a price, unless `partial`: then the sum is a lower bound, of the bytes too, and an open shape counts as nothing. ValueError where
+    shapes are open else.
     """
     todo = works(network, batch)
     taken = range(len(todo)) if mapped is None else mapped
@@ -130,7 +139,7 @@ def estimate(network: Network, profile: Profile, host: Profile | None = None, ma
     if unpriced and not partial:
         raise unpriced[0]
     numbers = Numbers(profile)
-    seconds, total = _call([todo[index] for index in taken], profile, numbers, threads, batch * io_bytes(network))
+    seconds, total = _call([todo[index] for index in taken], profile, numbers, threads, batch * io_bytes(network, partial))
     spent = dict(zip(taken, seconds, strict=True))
     if host is not None and rest:
         seconds, more = _call([todo[index] for index in rest], host, Numbers(host), threads, 0)
@@ -138,8 +147,9 @@ def estimate(network: Network, profile: Profile, host: Profile | None = None, ma
         total = total + more
     layers = [_layer(index, network.operators[index].kind, index in rest or profile.cost_model in _ON_CPU, work, spent.get(index))
               for index, work in enumerate(todo)]
-    weights, kept = weight_bytes(network), batch * live_bytes(network)
-    return Estimate(profile.name, threads, batch, interval(total), _energy(total, numbers, threads), kept + (0 if "flash_bytes" in numbers else weights),
+    weights, kept = weight_bytes(network), batch * live_bytes(network, partial)
+    busy = threads if float(np.median(total)) > ONE_THREAD_S else 1
+    return Estimate(profile.name, threads, batch, interval(total), _energy(total, numbers, busy), kept + (0 if "flash_bytes" in numbers else weights),
                     network.file_bytes, tuple(layers), bool(unpriced), tuple(str(one) for one in unpriced))
 
 
@@ -156,17 +166,19 @@ def systolic_cycles(work: Work, side: int) -> float:
     return work.tiled_macs(side, side) / side**2
 
 
-def io_bytes(network: Network) -> int:
-    """Bytes of a call's inputs and outputs."""
-    return sum(tensor.bytes for tensor in (*network.inputs, *network.outputs))
+def io_bytes(network: Network, partial: bool = False) -> int:
+    """Bytes of a call's inputs and outputs; ValueError for an open shape, which counts as nothing where `partial`."""
+    return sum(size_of(tensor, partial) for tensor in (*network.inputs, *network.outputs))
 
 
 def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads: int, io_bytes: int) -> tuple[list[Draws | None], Draws]:
     """Seconds of each operator, None of what has no price, and of the whole call with what belongs to no operator."""
     operators, overhead = _MODELS[profile.cost_model](todo, d, io_bytes)
     factor = d.error()
-    if profile.cost_model in _ON_CPU and threads > 1 and float(np.median(overhead + _sum(operators))) >= ONE_THREAD_S:
-        shared = d["serial_share"] + (1 - d["serial_share"]) / threads
+    whole = float(np.median(overhead + _sum(operators)))
+    if profile.cost_model in _ON_CPU and threads > 1 and whole > ONE_THREAD_S:
+        alone = ONE_THREAD_S / whole  # the part of a call in which the others wake up
+        shared = alone + (1 - alone) * (d["serial_share"] + (1 - d["serial_share"]) / threads)
         operators = [None if one is None else one * shared for one in operators]
     operators = [None if one is None else one * factor for one in operators]
     return operators, overhead * factor + _sum(operators)

@@ -66,14 +66,24 @@ def works(network: Network, batch: int = 1) -> list[Work | Unpriced]:
     return found
 
 
-def live_bytes(network: Network) -> int:
-    """The most bytes of computed tensors that must be kept at once: a lower bound of a tensor arena. ValueError where a shape is not static."""
+def size_of(tensor: Tensor, partial: bool = False) -> int:
+    """Bytes of a tensor; ValueError where its shape is open, or 0 where `partial`."""
+    try:
+        return tensor.bytes
+    except ValueError:
+        if partial:
+            return 0
+        raise
+
+
+def live_bytes(network: Network, partial: bool = False) -> int:
+    """The most bytes of computed tensors that must be kept at once: a lower bound of a tensor arena. ValueError as of `size_of`."""
     last = {id(tensor): number for number, operator in enumerate(network.operators) for tensor in operator.inputs if tensor is not None}
     last |= {id(tensor): len(network.operators) for tensor in network.outputs}
-    alive = {id(tensor): tensor.bytes for tensor in network.inputs}
+    alive = {id(tensor): size_of(tensor, partial) for tensor in network.inputs}
     most = sum(alive.values())
     for number, operator in enumerate(network.operators):
-        alive |= {id(tensor): tensor.bytes for tensor in operator.outputs}
+        alive |= {id(tensor): size_of(tensor, partial) for tensor in operator.outputs}
         most = max(most, sum(alive.values()))
         alive = {key: size for key, size in alive.items() if last.get(key, -1) > number}
     return most

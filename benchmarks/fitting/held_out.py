@@ -2,7 +2,7 @@
 
 import hashlib
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from benchmarks.statistics import wilson
@@ -10,7 +10,7 @@ from export.on_board import estimate_on
 from hw_profiles.cost_model import Estimate
 from hw_profiles.known_networks import networks
 from hw_profiles.network import Network
-from hw_profiles.profile import profile
+from hw_profiles.profile import Profile, profile
 from hw_profiles.published import Row, rows
 
 LEAST, SHARE = 4, 0.6  # networks of a board, that some can be spared, and how many of them are: 40 pairs of network and board in all
@@ -64,14 +64,29 @@ def fitted_rows() -> tuple[Row, ...]:
 
 
 def judged(chosen: tuple[Row, ...]) -> list[Judged]:
-    """Each row beside the estimate of its profile as it stands."""
-    return [Judged(row, estimate_on(network_of(row), profile(row.profile), row.threads)) for row in chosen]
+    """Each row beside the estimate of its profile as it stands, at the row's own clock where one is published."""
+    return [Judged(row, estimate_on(network_of(row), _board(row), row.threads)) for row in chosen]
+
+
+def one_of_each(found: list[Judged]) -> list[Judged]:
+    """Of each network on a board the row of fewest threads: the others of the pair say the same again."""
+    first: dict[tuple[str, str], Judged] = {}
+    for one in sorted(found, key=lambda one: (one.row.threads, one.row.name)):
+        first.setdefault((one.row.network, one.row.board), one)
+    return list(first.values())
 
 
 def coverage(found: list[Judged]) -> tuple[float, float, float]:
     """Share of the rows that their intervals hold, and its 95 % Wilson interval."""
     hits = sum(one.inside for one in found)
     return hits / len(found), *wilson(hits, len(found))
+
+
+def _board(row: Row) -> Profile:
+    board = profile(row.profile)
+    if row.clock_hz is None:
+        return board
+    return replace(board, numbers={**board.numbers, "clock_hz": replace(board.numbers["clock_hz"], value=row.clock_hz, range=None, spread=None)})
 
 
 @cache

@@ -20,7 +20,7 @@ EACH = 20  # models to fit, and as many to test
 SHORTEST_S, LONGEST_S = 10e-6, 20e-3
 REPEATS, REPEAT_S = 5, 0.01  # of each model in turn; the least of their medians counts
 DRAWN = 0.2  # by so much of one model's weight
-LEAST_INSTRUCTIONS = 100_000  # on a Cortex-A76: shorter models would end before SHORTEST_S on many machines
+LEAST_INSTRUCTIONS = 150_000  # on a Cortex-A76: shorter models would end before SHORTEST_S on many machines
 # Tiles of XNNPACK's int8 kernels by the first of these flags that the processor has (x86-64, then ARM); the last are those of any other.
 TILES = {"avx512bw": Tile(7, 16, 8), "avx2": Tile(3, 8, 8), "asimddp": Tile(4, 16, 4), "": Tile(4, 16, 1)}
 # Twenty models cannot tell all terms apart: those of one kernel have one number, in the ratios that they have on the Cortex-A76.

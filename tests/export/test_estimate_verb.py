@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from benchmarks.rule_pairs.builders import computed, conv, network
 from edge_runtime.cli import run_verb
 from export.estimate_verb import ESTIMATE
 from hw_profiles.profile import profile
@@ -61,3 +62,24 @@ def test_an_operator_without_a_price_is_named_and_left_out_on_request(bundle, ca
     told = json.loads(estimate(capsys, bundle, "--profile", "raspberry-pi-4b", "--partial", "--json")[1])
     assert told["lower_bound"] and told["per_layer"][1]["seconds"] is None and "MAX_POOL_2D" in told["unpriced"][0]
     assert "a lower bound" in estimate(capsys, bundle, "--profile", "raspberry-pi-4b", "--partial")[1]
+
+
+def test_json_says_what_a_board_was_validated_by_or_that_it_was_not(bundle, capsys):
+    for board, words in (("raspberry-pi-4b", "took no part in the fit"), ("raspberry-pi-zero-2w", "unvalidated: ")):
+        assert words in json.loads(estimate(capsys, bundle, "--profile", board, "--json")[1])["validation"]
+
+
+def test_what_vela_leaves_to_the_processor_has_no_price_there(capsys, monkeypatch, bundle):
+    sound, breaking = (network(one, conv()) for one in (conv(), conv(kind="DEPTHWISE_CONV_2D", stride=(4, 4), padding="VALID")))
+    for found, status in ((sound, 0), (breaking, 2)):
+        monkeypatch.setattr("export.read_network.read_network", lambda path, found=found: found)
+        assert estimate(capsys, bundle, "--profile", "ethos-u55-128")[0] == status
+    told = json.loads(estimate(capsys, bundle, "--profile", "ethos-u55-128", "--partial", "--json")[1])
+    assert [layer["where"] for layer in told["per_layer"]] == ["cpu", "accelerator"] and "DEPTHWISE_CONV_2D" in told["unpriced"][0]
+
+
+def test_an_open_batch_is_one_item(capsys, monkeypatch, bundle):
+    x, y = (computed(name, (None, 16, 16, 8)) for name in "xy")
+    monkeypatch.setattr("export.read_network.read_network", lambda path: network(conv(x, y=y)))
+    told = json.loads(estimate(capsys, bundle, "--profile", "raspberry-pi-4b", "--json")[1])
+    assert told["per_layer"][0]["macs"] == 16 * 16 * 9 * 8 * 8 and told["ram_bytes"] == 2 * 2048 + 8 * 9 * 8 + 8 * 4

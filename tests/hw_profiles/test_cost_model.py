@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hw_profiles.cost_model import IMAGE_BYTES, Numbers, estimate
+from hw_profiles.cost_model import IMAGE_BYTES, ONE_THREAD_S, Numbers, estimate
 from hw_profiles.instructions import TERMS
 from hw_profiles.network import Network, Operator, Tensor
 from hw_profiles.profile import Number, Profile, names, profile
@@ -57,10 +57,31 @@ def test_a_batch_works_for_each_item_and_calls_once():
 def test_threads_share_all_but_the_serial_part_of_calls_that_last():
     slow = device(clock_hz=1e6)
     alone, four = (estimate(NETWORK, slow, threads=threads) for threads in (1, 4))
-    overhead = 4000 * 0.8 / 1e6
-    assert four.latency_s.p50 - overhead == pytest.approx((alone.latency_s.p50 - overhead) * (0.2 + 0.8 / 4))
+    overhead, wakes = 4000 * 0.8 / 1e6, ONE_THREAD_S / alone.latency_s.p50
+    assert four.latency_s.p50 - overhead == pytest.approx((alone.latency_s.p50 - overhead) * (wakes + (1 - wakes) * (0.2 + 0.8 / 4)))
     assert four.energy_j.p50 == pytest.approx(four.latency_s.p50 * 6)
-    assert estimate(NETWORK, device(), threads=4).latency_s == estimate(NETWORK, device()).latency_s  # below a millisecond nothing is shared
+    quick, shared = (estimate(NETWORK, device(), threads=threads) for threads in (1, 4))
+    assert (quick.latency_s, quick.energy_j) == (shared.latency_s, shared.energy_j)  # below a millisecond nothing is shared, and no other core computes
+
+
+def test_threads_make_no_step_where_they_begin_to_share():
+    alone = estimate(NETWORK, device()).latency_s.p50
+    around = [estimate(NETWORK, device(clock_hz=1e9 * alone / ONE_THREAD_S * factor), threads=4).latency_s.p50 for factor in (1.001, 0.999)]
+    assert around[1] == pytest.approx(around[0], rel=0.01)
+
+
+def test_a_number_with_a_range_has_its_value_as_median():
+    for span, value in (((0.4, 1.6), 0.5), ((0.0, 0.8), 0.1)):
+        draws = Numbers(device(serial_share=Number(value, "1", "assumed", "assumed: test", range=span)))["serial_share"]
+        assert np.median(draws) == pytest.approx(value, rel=0.1) and span[0] <= draws.min() < draws.max() <= span[1]
+
+
+def test_open_shapes_count_as_nothing_in_a_lower_bound():
+    x, y = tensor("x", 1, None, 8), tensor("y", 1, None, 8)
+    network = replace(NETWORK, operators=(*NETWORK.operators, Operator("TANH", (x,), (y,), {})), inputs=(X, x))
+    told = estimate(network, device(), partial=True)
+    assert told.lower_bound and told.latency_s.p50 == pytest.approx(estimate(NETWORK, device()).latency_s.p50)
+    assert told.ram_bytes == estimate(NETWORK, device()).ram_bytes
 
 
 def test_memory_bounds_what_does_not_fit_the_last_cache():

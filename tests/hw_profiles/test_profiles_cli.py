@@ -16,7 +16,7 @@ def test_the_list_is_what_comes_without_a_word_and_names_every_board(capsys):
     lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines()[1:]}
     assert list(lines) == names()
     error = profile("raspberry-pi-3b-plus").numbers["validation_error"].value
-    assert f"{error:.1%}" in lines["raspberry-pi-3b-plus"] and "validated-model" in lines["raspberry-pi-3b-plus"]
+    assert f"{error:.1%}" in lines["raspberry-pi-3b-plus"] and "weak-calibration" in lines["raspberry-pi-3b-plus"]
     assert "unvalidated" in lines["gr740"] and "architectural-bound" in lines["gr740"]
 
 
@@ -49,7 +49,7 @@ def test_a_shown_profile_as_a_document(capsys):
     document = json.loads(capsys.readouterr().out)
     assert document["abstract"] is True
     said = document["numbers"]["tile_output_channels"]
-    assert said == {"value": 16, "unit": "1", "status": "fitted", "range": None, "spread": None, "n": None, "inherited_from": "",
+    assert said == {"value": 16, "unit": "1", "status": "measured", "range": None, "spread": None, "n": None, "inherited_from": "",
                     "file": "cortex-a76-litert.toml", "source": said["source"]}
     assert document["numbers"]["cycles_per_instruction_int8"]["spread"][0] < document["numbers"]["cycles_per_instruction_int8"]["value"]
 

@@ -35,6 +35,10 @@ def test_numbers_that_are_written_are_found_and_others_are_told(tmp_path, monkey
     value = stated(file).numbers["cycles_per_mac"].value
     file.write_text(before.replace(f"value = {value}", "value = 99"))
     assert [line.split(" is ")[0] for line in stale(numbers)] == ["cortex-m4: cycles_per_mac"]
+    spread = next(line for line in before.splitlines() if line.startswith("spread"))
+    for changed in (before.replace(spread, "", 1), before.replace(spread, f"{spread}\nrange = [0.1, 99]", 1), before.replace("\nn = 2\n", "\nn = 99\n", 1)):
+        file.write_text(changed)
+        assert "cortex-m4: cycles_per_mac" in [line.split(" is ")[0] for line in stale(numbers)]
     write(numbers)
     assert file.read_text() == before and stale(numbers) == []
 
