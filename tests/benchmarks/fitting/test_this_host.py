@@ -44,3 +44,8 @@ def test_the_tile_is_that_of_the_processors_kernels(tmp_path, monkeypatch, flags
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
     monkeypatch.setattr(this_host, "CPUINFO", tmp_path / "cpuinfo")
     assert this_host._tile() == tile
+
+
+def test_a_machine_on_which_every_model_is_too_short_is_told_so():
+    stage = judged(latencies(lambda name: 1e-6), TILE)
+    assert stage.records == () and "too few" in stage.figures["notes"][0]
