@@ -52,7 +52,7 @@ def judged(seconds: Mapping[str, float], tile: Tile) -> Stage:
     """The same of the latencies given, for a machine whose kernels have that tile; those outside of SHORTEST_S to LONGEST_S are left out."""
     fitted, tested = ([name for name in names if SHORTEST_S <= seconds[name] <= LONGEST_S] for names in chosen())
     if len(fitted) < 2 or not tested:
-        return Stage((), {"notes": [f"cost model of this machine: {len(fitted) + len(tested)} models take between 10 us and 20 ms, too few to fit and to test"]})
+        return Stage((), {"notes": [f"cost model of this machine: {len(fitted) + len(tested)} models take 10 us to 20 ms, too few to fit and to test"]})
     values = np.array([seconds[name] for name in tested])
     numbers = _seconds_of(_features(fitted, tile) / np.array([seconds[name] for name in fitted])[:, None])
     errors = np.abs(_features(tested, tile) @ numbers / values - 1)
