@@ -11,7 +11,7 @@ from export.read_network import read_network
 from hw_profiles.cost_model import Estimate
 from hw_profiles.network import Network
 from hw_profiles.profile import Profile, names, profile
-from hw_profiles.work import live_bytes
+from hw_profiles.work import Unpriced, live_bytes
 
 from .results import Record, Spread, Stage
 
@@ -28,10 +28,15 @@ def boards(bundle: Path, task: str) -> Stage:
     records: list[Record] = []
     rows: list[dict[str, Any]] = []
     paying: list[dict[str, Any]] = []
+    notes: list[str] = []
     for device in (profile(name) for name in names()):
         if not device.cost_model:
             continue
-        told = estimate_on(network, device)
+        try:
+            told = estimate_on(network, device)
+        except Unpriced as reason:
+            notes.append(f"{device.name} has no price for the flight network: {reason}")
+            continue
         own = _board(network, device, told, deadline)
         records += own
         rows.append({"name": f"{device.name} ({_trust(device)})", "cells": [record.id for record in own]})
@@ -45,8 +50,9 @@ def boards(bundle: Path, task: str) -> Stage:
             f"flash and energy ({ORBIT_J:.0f} J an orbit of {ORBIT_S:.0f} s, assumed) gives out. Batch grows until: items put into one call, by RAM, flash and "
             "whether a call ends before its next batch is there.")
     pays = "Smallest batch, of powers of two, of which the accelerator's median call is shorter than that of its host; a dash: none up to 4,096."
-    return Stage(tuple(records), {"tables": {"boards": {"columns": columns, "rows": rows, "note": note},
-                                             "accelerators": {"columns": ["an accelerator pays", "from a batch of"], "rows": paying, "note": pays}}})
+    return Stage(tuple(records), {"notes": notes, "tables": {"boards": {"columns": columns, "rows": rows, "note": note},
+                                                             "accelerators": {"columns": ["an accelerator pays", "from a batch of"], "rows": paying,
+                                                                              "note": pays}}})
 
 
 def first_limit(limits: Mapping[str, float]) -> tuple[str, float]:

@@ -3,6 +3,7 @@ from dataclasses import replace
 import pytest
 
 from benchmarks.boards import DEADLINES_S, LARGEST_BATCH, ORBIT_J, ORBIT_S, batch_limits, boards, first_limit, rate_limits
+from benchmarks.rule_pairs.builders import conv, network
 from export.on_board import estimate_on
 from export.read_network import read_network
 from hw_profiles.profile import names, profile
@@ -29,6 +30,15 @@ def test_every_board_with_a_cost_model_has_a_row_and_every_cell_a_record(bundle)
     pi = by_id["boards.raspberry-pi-4b.ms"]
     assert pi.spread.low < pi.value < pi.spread.high
     assert by_id["boards.raspberry-pi-4b.duty"].value == pytest.approx(100 * pi.value / 10.4)
+
+
+def test_a_board_that_takes_only_a_part_has_no_row_and_says_why(bundle, monkeypatch):
+    breaking = conv(kind="DEPTHWISE_CONV_2D", stride=(4, 4), padding="VALID")  # a stride that no Ethos-U55 has
+    monkeypatch.setattr("benchmarks.boards.read_network", lambda path: network(breaking))
+    found = boards(bundle, "mmia")
+    rows = [row["name"].split()[0] for row in found.figures["tables"]["boards"]["rows"]]
+    assert "raspberry-pi-4b" in rows and "ethos-u55-128" not in rows
+    assert any(note.startswith("ethos-u55-128 has no price") and "DEPTHWISE_CONV_2D" in note for note in found.figures["notes"])
 
 
 def test_the_rate_grows_until_the_first_limit(bundle):
