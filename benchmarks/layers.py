@@ -20,8 +20,10 @@ def layers(path: Path, slug: str) -> Stage:
     """`layers_of.SLUG` and `sizes_of.SLUG` of a file; one whose operators cannot be read has its bytes alone, and a note."""
     flash = Record(f"sizes_of.{slug}.flash", path.stat().st_size, "bytes", "measured", ON, None, 1, None, "file system")
     sizes: dict[str, Any] = {"columns": ["whole file", "value"], "rows": [{"name": "file (flash)", "cells": [flash.id]}]}
+    from export.on_board import single
+
     try:
-        network = _single(_read(path))
+        network = single(_read(path))
     except (PixieError, ModuleNotFoundError) as reason:
         return Stage((flash,), {"notes": [f"{path.name}: its operators cannot be told: {reason}"], "tables": {f"sizes_of_{slug}": sizes}})
     from hw_profiles.work import live_bytes, weight_bytes
@@ -68,12 +70,6 @@ def _read(path: Path) -> "Network":
     from export.read_network import read_network
 
     return read_network(path)
-
-
-def _single(network: "Network") -> "Network":
-    from export.on_board import single
-
-    return single(network)
 
 
 def _table(network: "Network", slug: str) -> tuple[list[Record], dict[str, object]]:

@@ -21,7 +21,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from .instructions import Tile, terms
+from .instructions import TILE, Tile, terms
 from .network import Network
 from .profile import Number, Profile
 from .work import Unpriced, Work, live_bytes, size_of, weight_bytes, works
@@ -186,7 +186,7 @@ def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads
 
 def _instructions(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
     per_instruction = d["cycles_per_instruction_int8"] / d["clock_hz"]
-    tile = Tile(*(int(d[f"tile_{name}"][0]) for name in ("positions", "output_channels", "input_channels")))
+    tile = Tile(*(int(d[name][0]) for name in TILE))
     last_cache = max(d[name][0] for name in ("l3_bytes", "l2_bytes", "l1d_bytes") if name in d)
     streams = sum(one.weight_bytes for one in todo if isinstance(one, Work)) + max(
         (one.moved_bytes for one in todo if isinstance(one, Work)), default=0) > last_cache

@@ -11,7 +11,6 @@ from math import ceil
 
 from .work import Work
 
-# The profile's coefficient of a term is `instr_per_` and its name.
 TERMS = (
     "call",
     "operator",
@@ -25,6 +24,8 @@ TERMS = (
     "added_element", "element", "scalar_element",
 )  # fmt: skip
 
+COEFFICIENTS = tuple(f"instr_per_{term}" for term in TERMS)  # what a profile calls them
+TILE = ("tile_positions", "tile_output_channels", "tile_input_channels")  # and the fields of a Tile
 _DEPTHWISE_TAPS = (3, 9, 25)  # XNNPACK's depthwise kernels; a longer filter is a product of one channel
 _LANES = 16  # int8 elements of a vector
 _HALF_FILLED = 0.7  # cost of 8 lanes or fewer of a depthwise kernel, of that of all 16

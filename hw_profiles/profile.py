@@ -17,7 +17,7 @@ from typing import Any
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_bytes
 
-from .instructions import TERMS
+from .instructions import COEFFICIENTS, TILE
 
 SCHEMA_VERSION = 2
 STATUSES = ("published", "measured", "fitted", "datasheet", "assumed")
@@ -28,8 +28,8 @@ _LONGEST_CHAIN = 8
 
 # What the cost model of that name takes from a profile; one without a cost model tells facts and estimates nothing.
 COST_MODELS = {
-    "instructions": ("clock_hz", "cores", *(f"instr_per_{term}" for term in TERMS), "tile_positions", "tile_output_channels", "tile_input_channels",
-                     "cycles_per_instruction_int8", "serial_share", "dram_read_bytes_per_s", "l2_bytes", "model_error"),
+    "instructions": ("clock_hz", "cores", *COEFFICIENTS, *TILE, "cycles_per_instruction_int8", "serial_share", "dram_read_bytes_per_s",
+                     "l2_bytes", "model_error"),
     "systolic": ("call_overhead_s", "call_overhead_input_share", "operator_overhead_s", "link_bytes_per_s", "systolic_clock_hz", "systolic_cycle_factor",
                  "systolic_side", "parameter_cache_bytes", "model_error"),
     "npu": ("macs_per_cycle", "clock_hz", "flash_bytes_per_s", "sram_bytes_per_s"),
@@ -40,7 +40,7 @@ _UNITS = {  # the first pattern that fits a number's name says its unit
     r"\w+_(error|share)": "share", r"instr_per_\w+": "instr", r"cycles_per_mac": "cycle/MAC", r"macs_per_cycle": "MAC/cycle", r"\w+": "1"}
 _DIVISORS = ("Hz", "B/s", "MAC/s", "MAC/cycle")
 # Of these there is no half, and an assumed one needs no range.
-_COUNTS = ("cores", "systolic_side", "tile_positions", "tile_output_channels", "tile_input_channels")
+_COUNTS = ("cores", "systolic_side", *TILE)
 
 
 @dataclass(frozen=True)

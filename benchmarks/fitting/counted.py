@@ -12,7 +12,7 @@ from benchmarks.arm.models import models
 from export.read_tflite import read_tflite
 from export.write_tflite import tflite_bytes
 from hw_profiles.fit import Fit, fit_left_out
-from hw_profiles.instructions import TERMS, Tile, call_terms
+from hw_profiles.instructions import COEFFICIENTS, TILE, Tile, call_terms
 from hw_profiles.profile import FOLDER, stated
 from hw_profiles.work import Unpriced, Work, works
 
@@ -39,7 +39,7 @@ class CountedFit:
 def counted_fit(core: str) -> CountedFit:
     """The fit of all counted models. InputError where fixture or profile are not whole."""
     numbers, fixture, todo = stated(FOLDER / f"{core}-litert.toml").numbers, read_fixture(), counted_works()
-    tile = Tile(*(int(numbers[f"tile_{name}"].value) for name in ("positions", "output_channels", "input_channels")))
+    tile = Tile(*(int(numbers[name].value) for name in TILE))
     names = tuple(name for name in fixture.models if name in todo)
     features = np.array([list(call_terms(todo[name], tile).values()) for name in names])
     values = np.array([fixture.models[name].cores[core].instructions for name in names], float)
@@ -50,7 +50,7 @@ def counted_fit(core: str) -> CountedFit:
 
 def coefficients(found: CountedFit) -> dict[str, float]:
     """Numbers of the core's profile by name."""
-    return {f"instr_per_{term}": float(value) for term, value in zip(TERMS, found.fit.coefficients, strict=True)}
+    return dict(zip(COEFFICIENTS, map(float, found.fit.coefficients), strict=True))
 
 
 def priced(found: list[Work | Unpriced]) -> list[Work]:

@@ -80,12 +80,10 @@ def _seconds_of(relative: np.ndarray) -> np.ndarray:
 
 def _features(names: list[str], tile: Tile) -> np.ndarray:
     """[models, KERNELS]: instructions of a Cortex-A76 in each kernel, were its tile that one."""
-    from .counted import coefficients, counted_fit, counted_works
+    from .counted import counted_fit, counted_works
 
-    known, todo = coefficients(counted_fit("cortex-a76")), counted_works()
-    places = [[TERMS.index(term) for term in kernel] for kernel in KERNELS]
-    prices = np.array([known[f"instr_per_{term}"] for term in TERMS])
-    counts = np.array([list(call_terms(todo[name], tile).values()) for name in names]) * prices
+    todo, places = counted_works(), [[TERMS.index(term) for term in kernel] for kernel in KERNELS]
+    counts = np.array([list(call_terms(todo[name], tile).values()) for name in names]) * counted_fit("cortex-a76").fit.coefficients
     return np.column_stack([counts[:, kernel].sum(axis=1) for kernel in places])
 
 
