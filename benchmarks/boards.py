@@ -1,4 +1,4 @@
-"""A network on every board of the profiles: latency, energy and memory against the instrument's deadline, and what gives out first as rate or batch grows."""
+"""Networks on every board of the profiles: latency, energy and memory against the instrument's deadline, and what gives out first as rate or batch grows."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,40 +19,47 @@ DEADLINES_S = {"mmia": WINDOW_SAMPLES * SAMPLE_TIME, "minieuso": FRAME_TIME_NS *
 ORBIT_S = 5_570.0  # of the station, 15.5 a day
 ORBIT_J = 5_570.0  # for the network in each: 1 W on average [assumed; scales the limit of energy and nothing else]
 LARGEST_BATCH = 4096
+COLUMNS = ["board", "latency", "energy of a call", "memory", "duty cycle", "rate grows until", "batch grows until"]
 SOURCE = "benchmarks/boards.py; hw_profiles/cost_model.py"
 
 
-def boards(bundle: Path, task: str) -> Stage:
-    """`boards.NAME.ms`, `.mj`, `.ram_kb`, `.duty`, `.rate`, `.batch` of the bundle's flight network, `boards.NAME.pays` of accelerators, and their tables."""
-    network, deadline = read_network(bundle), DEADLINES_S[task]
+def boards(models: Mapping[str, Path], task: str) -> Stage:
+    """`boards.MODEL.NAME.ms`, `.mj`, `.ram_kb`, `.duty`, `.rate`, `.batch` of each .tflite model, `boards.MODEL.NAME.pays` of accelerators, and their tables:
+    `boards_MODEL` and `accelerators`."""
     records: list[Record] = []
-    rows: list[dict[str, Any]] = []
     paying: list[dict[str, Any]] = []
     notes: list[str] = []
-    for device in (profile(name) for name in names()):
-        if not device.cost_model:
-            continue
-        try:
-            told = estimate_on(network, device)
-        except Unpriced as reason:
-            notes.append(f"{device.name} has no price for the flight network: {reason}")
-            continue
-        own = _board(network, device, told, deadline)
-        records += own
-        rows.append({"name": f"{device.name} ({_trust(device)})", "cells": [record.id for record in own]})
-        host = profile(device.host) if device.host else None
-        if host is not None and host.cost_model:
-            records.append(_pays(network, device, host))
-            paying.append({"name": f"{device.name} against {host.name}", "cells": [records[-1].id]})
-    columns = ["board", "latency", "energy of a call", "memory", "duty cycle", "rate grows until", "batch grows until"]
-    note = (f"Modelled, one thread, batch 1, {len(network.operators)} operators; intervals: 80 %. Duty cycle: latency over the {1e3 * deadline:.2f} ms until "
-            f"the next {'window' if task == 'mmia' else 'frame'}. Rate grows until: the factor on the instrument's rate at which the first of deadline, RAM, "
-            f"flash and energy ({ORBIT_J:.0f} J an orbit of {ORBIT_S:.0f} s, assumed) gives out. Batch grows until: items put into one call, by RAM, flash and "
-            "whether a call ends before its next batch is there.")
+    tables: dict[str, Any] = {}
+    for model, path in models.items():
+        network, deadline = read_network(path), DEADLINES_S[task]
+        rows, uncertain = [], set()
+        for device in map(profile, names()):
+            try:
+                told = estimate_on(network, device)
+            except Unpriced as reason:
+                notes.append(f"{device.name} has no price for the {model}: {reason}")
+                continue
+            own = _board(model, network, device, told, deadline)
+            records += own
+            uncertain |= set(told.uncertain)
+            rows.append({"name": f"{device.name} ({_trust(device)})", "cells": [record.id for record in own]})
+            host = profile(device.host) if device.host else None
+            if host is not None:
+                records.append(_pays(model, network, device, host))
+                paying.append({"name": f"{model}: {device.name} against {host.name}", "cells": [records[-1].id]})
+        tables[f"boards_{model}"] = {"columns": COLUMNS, "rows": rows, "note": _note(network, len(uncertain), deadline, task)}
     pays = "Smallest batch, of powers of two, of which the accelerator's median call is shorter than that of its host; a dash: none up to 4,096."
-    return Stage(tuple(records), {"notes": notes, "tables": {"boards": {"columns": columns, "rows": rows, "note": note},
-                                                             "accelerators": {"columns": ["an accelerator pays", "from a batch of"], "rows": paying,
-                                                                              "note": pays}}})
+    tables["accelerators"] = {"columns": ["an accelerator pays", "from a batch of"], "rows": paying, "note": pays}
+    return Stage(tuple(records), {"notes": notes, "tables": tables})
+
+
+def _note(network: Network, uncertain: int, deadline: float, task: str) -> str:
+    unsure = f" Whether an Edge TPU takes {uncertain} of them is not known before its compiler has seen them: medians are as if it did, intervals reach to " \
+             "where its host runs them." if uncertain else ""  # fmt: skip
+    return (f"Modelled, one thread, batch 1, {len(network.operators)} operators; intervals: 80 %.{unsure} Duty cycle: latency over the {1e3 * deadline:.2f} ms "
+            f"until the next {'window' if task == 'mmia' else 'frame'}. Rate grows until: the factor on the instrument's rate at which the first of deadline, "
+            f"RAM, flash and energy ({ORBIT_J:.0f} J an orbit of {ORBIT_S:.0f} s, assumed) gives out. Batch grows until: items put into one call, by RAM, "
+            "flash and whether a call ends before its next batch is there.")
 
 
 def first_limit(limits: Mapping[str, float]) -> tuple[str, float]:
@@ -84,11 +91,12 @@ def _size(device: Profile, name: str) -> float:
     return device.numbers[f"{name}_bytes"].value if f"{name}_bytes" in device.numbers else float("inf")
 
 
-def _board(network: Network, device: Profile, told: Estimate, deadline: float) -> list[Record]:
+def _board(model: str, network: Network, device: Profile, told: Estimate, deadline: float) -> list[Record]:
     place = f"{device.device}, {device.runtime}"
 
     def record(name: str, value: float | int | None, unit: str, spread: Spread | None = None) -> Record:
-        return Record(f"boards.{device.name}.{name}", value, unit, "modelled", place, spread, None, None, f"{SOURCE}; profile {device.name}, {_trust(device)}")
+        source = f"{SOURCE}; profile {device.name}, {_trust(device)}"
+        return Record(f"boards.{model}.{device.name}.{name}", value, unit, "modelled", place, spread, None, None, source)
 
     latency, energy = told.latency_s, told.energy_j
     words = f"{latency.level:.0%}, of the profile's numbers"
@@ -100,12 +108,12 @@ def _board(network: Network, device: Profile, told: Estimate, deadline: float) -
             record("rate", rate[1], f"x ({rate[0]})"), record("batch", batch[1], f"({batch[0]})")]
 
 
-def _pays(network: Network, device: Profile, host: Profile) -> Record:
+def _pays(model: str, network: Network, device: Profile, host: Profile) -> Record:
     batch = 1
     while batch <= LARGEST_BATCH and estimate_on(network, device, batch=batch).latency_s.p50 >= estimate_on(network, host, batch=batch).latency_s.p50:
         batch *= 2
-    return Record(f"boards.{device.name}.pays", batch if batch <= LARGEST_BATCH else None, "items a call", "modelled", f"{device.device}, {device.runtime}",
-                  None, None, None, f"{SOURCE}; medians of {device.name} and {host.name}")
+    return Record(f"boards.{model}.{device.name}.pays", batch if batch <= LARGEST_BATCH else None, "items a call", "modelled",
+                  f"{device.device}, {device.runtime}", None, None, None, f"{SOURCE}; medians of {device.name} and {host.name}")
 
 
 def _trust(device: Profile) -> str:

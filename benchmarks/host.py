@@ -1,4 +1,4 @@
-"""Measures this machine and writes its profile: `python -m benchmarks.host hw_profiles/host.toml`."""
+"""Measures this machine, fits its cost model and writes its profile: `python -m benchmarks.host hw_profiles/host.toml`."""
 
 import platform
 import sys
@@ -11,20 +11,31 @@ from pathlib import Path
 import numpy as np
 
 from edge_runtime import engines
+from edge_runtime.errors import InputError
 from edge_runtime.files import write_file
 from edge_runtime.graph.storage import write_graph
 from edge_runtime.graph.structure import Graph, Operator, Tensor
 from export.write_tflite import tflite_bytes
+from hw_profiles.cost_model import LEVEL
+from hw_profiles.instructions import SECONDS, TILE
 from hw_profiles.profile import Number, Profile, profile_text
 
 from .environment import cpu_model, timer_resolution_ns
+from .fitting import this_host
 
 REPEATS = 50
 BLOCK_BYTES = 64 << 20  # far beyond the last-level cache's share of one core
+CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
+CAVEATS = (
+    "The machine that made this file: on another one, make it again with python -m benchmarks.host.",
+    "Warm caches, one thread, the least of repeats: what else the machine does comes on top.",
+    "Models of 10 us to 20 ms were fitted and tested; beyond, nothing was seen.",
+    "Fitted within a minute: the speed of a machine that is shared moves by more than the model's error from hour to hour.",
+)
 
 
 def measure_host() -> Profile:
-    """The profile of this machine, one thread, LiteRT's default kernels; takes some ten seconds."""
+    """The profile of this machine, one thread, LiteRT's default kernels; takes a minute. InputError where too few models run long enough for a fit."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         call, runtime = _engine_call(_small_dense(), folder / "dense")
@@ -43,13 +54,38 @@ def measure_host() -> Profile:
         "call_overhead_s": _number(overhead, 1.0, "s", "LiteRT set, invoke and get of a 16 x 5 dense layer"),
         "int8_conv_mac_per_s": _number(conv, macs, "MAC/s", f"LiteRT, one 1 x 5 convolution of 64 to 64 channels over 1,024 samples, {macs} MAC"),
         "memory_copy_bytes_per_s": _number(copy, BLOCK_BYTES, "B/s", "NumPy copy of 64 MiB, bytes copied (each is read and written)"),
-        "memory_read_bytes_per_s": _number(read, BLOCK_BYTES, "B/s", "NumPy maximum over 64 MiB of uint64"),
+        "dram_read_bytes_per_s": _number(read, BLOCK_BYTES, "B/s", "NumPy maximum over 64 MiB of uint64"),
         "float32_matrix_mac_per_s": _number(_seconds(lambda: matrix @ matrix, REPEATS), 512**3, "MAC/s",
                                             "NumPy product of two 512 x 512 matrices, as many threads as NumPy takes"),
     }
+    fit = this_host.fit_host(this_host.measured(), this_host.tile_here())
+    if fit is None:
+        raise InputError("this machine", "cost model", "too few of the counted models take 10 us to 20 ms here; estimate with another profile")
     date = datetime.now(UTC).date().isoformat()
-    return Profile("host", f"{cpu_model()}, {platform.machine()}", runtime, date, numbers, trust="measured", validation="none",
-                   validation_reason="its numbers are measured here, no prediction stands on them")
+    return Profile("host", f"{cpu_model()}, {platform.machine()}", runtime, date, {**numbers, **_fitted(fit)}, trust="validated-model",
+                   validation=f"{len(fit.tested)} counted models that took no part in the fit ({this_host.SOURCE})", cost_model="loops", caveats=CAVEATS)
+
+
+def _fitted(fit: this_host.HostFit) -> dict[str, Number]:
+    """What the cost model takes from a fit, and how far the fit is to be trusted."""
+    words, tested = f"{this_host.SOURCE}, {this_host.in_words(fit)}", f"mean error of {', '.join(fit.tested)}"
+    tile = dict(zip(TILE, (fit.tile.positions, fit.tile.output_channels, fit.tile.input_channels), strict=True))
+    numbers = {f"l{level}_bytes": Number(float(size), "B", "measured", f"{CACHES} of the first processor") for level, size in _caches().items()}
+    numbers |= {name: Number(float(value), "1", "published", "XNNPACK's int8 kernels for the flags of /proc/cpuinfo") for name, value in tile.items()}
+    numbers |= {name: _fit(value, "s", words, len(fit.fitted)) for name, value in zip(SECONDS, fit.seconds, strict=True)}
+    error = f"{LEVEL:.0%} of the fitted models are told this well by a fit without them"
+    return numbers | {"model_error": _fit(np.quantile(fit.left_out, LEVEL), "share", error, len(fit.fitted)),
+                      "validation_error": _fit(fit.errors.mean(), "share", tested, len(fit.tested))}
+
+
+def _caches() -> dict[int, int]:
+    """Bytes of the unified caches by level, as far as the system tells."""
+    return {int((one / "level").read_text()): int((one / "size").read_text().rstrip("K\n")) << 10
+            for one in sorted(CACHES.glob("index*")) if (one / "type").read_text() == "Unified\n"}
+
+
+def _fit(value: float, unit: str, source: str, n: int) -> Number:
+    return Number(float(f"{value:.4g}"), unit, "fitted", source, n=n)
 
 
 def _engine_call(graph: Graph, folder: Path) -> tuple[Callable[[], object], str]:

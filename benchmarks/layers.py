@@ -46,8 +46,6 @@ def predicted(path: Path, slug: str, profile_name: str, threads: int, engine: st
     from hw_profiles.profile import profile
 
     device = profile(profile_name)
-    if not device.cost_model:
-        return Stage((), {"notes": [f"{path.name}: profile {profile_name} has no cost model, so nothing is predicted"]})
     try:
         told = estimate_on(_read(path), device, threads, partial=True)
     except (PixieError, ModuleNotFoundError, ValueError) as reason:

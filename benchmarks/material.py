@@ -41,6 +41,10 @@ class Material:
         """Where the bundle keeps "encoder", "decoder" or "whole"."""
         return self.bundle.folder if name == "encoder" else self.bundle.folder / "ground" / name
 
+    def networks(self) -> dict[str, Path]:
+        """The folders of those networks that the bundle holds, by name: of one that was flown without its ground files the encoder's alone."""
+        return {name: folder for name in ("encoder", "decoder", "whole") if (folder := self.network_folder(name)).is_dir()}
+
     @cached_property
     def test(self):  # type: ignore[no-untyped-def]  # a train.windows.WindowSet, imported only when needed
         """Held-out windows, never seen by training or calibration."""

@@ -32,8 +32,6 @@ def _run(arguments: argparse.Namespace) -> Outcome:
     from .read_network import read_network
 
     device = profile(arguments.profile)
-    if not device.cost_model:
-        raise InputError("command line", "--profile", f"{device.name} has no cost model; measure there with `pixie bench`, or name another board")
     network = read_network(arguments.model)
     try:
         told = estimate_on(network, device, arguments.threads, arguments.batch, arguments.partial)
@@ -71,7 +69,9 @@ def _text(told: "Estimate", device: "Profile", model: Path) -> str:
                      f"{layer.macs:>12,} {layer.weight_bytes:>11,} {layer.seconds / whole:>6.1%} {layer.seconds:>10.3g}"))
     besides = max(0.0, whole - sum(layer.seconds or 0.0 for layer in told.per_layer))
     lines.append(f"  {'the call itself, transfer':<66} {besides / whole:>6.1%} {besides:>10.3g}")
-    return "\n".join([*lines, "", *(f"without a price: {one}" for one in told.unpriced), *(f"note: {caveat}" for caveat in device.caveats)]).rstrip()
+    unsure = [f"note: whether the accelerator takes {len(told.uncertain)} of the operators is not known before its compiler has seen them (`pixie lint`); the "
+              "median is as if it did, the interval reaches to where its host runs them, if that has a price"] if told.uncertain else []
+    return "\n".join([*lines, "", *(f"without a price: {one}" for one in told.unpriced), *unsure, *(f"note: {caveat}" for caveat in device.caveats)]).rstrip()
 
 
 def _shown(interval: "Interval", unit: str) -> str:

@@ -4,19 +4,29 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from edge_runtime.errors import InputError
-from hw_profiles.cost_model import Estimate, estimate
+from hw_profiles.cost_model import Estimate, Interval, estimate
 from hw_profiles.network import Network, Tensor
 from hw_profiles.profile import Profile, profile
 
 
 def estimate_on(network: Network, device: Profile, threads: int = 1, batch: int = 1, partial: bool = False) -> Estimate:
-    """As `hw_profiles.cost_model.estimate`, with what it raises; `device` must have a cost model. An open batch is one item.
+    """As `hw_profiles.cost_model.estimate`, with what it raises; as all boards do `device` must have a cost model. An open batch is one item.
 
-    InputError for more threads than its cost model knows.
+    Where it is not certain that an accelerator takes an operator, the medians are as if it did, and the intervals reach over both cases, if the host has a
+    price. InputError for more threads than its cost model knows.
     """
     check_threads(device, threads)
-    network = single(network)
-    return estimate(network, device, _host(device), _mapped(network, device), threads, batch, partial)
+    network, host = single(network), profile(device.host) if device.host else None
+    hoped, certain = _mapped(network, device)
+    told = estimate(network, device, host, hoped, threads, batch, partial)
+    if hoped is None or certain is None or list(hoped) == list(certain):
+        return told
+    told = replace(told, uncertain=tuple(index for index in hoped if index not in certain))
+    if host is None:
+        return told
+    other = estimate(network, device, host, certain, threads, batch, partial)
+    energy = told.energy_j if told.energy_j is None or other.energy_j is None else _over(told.energy_j, other.energy_j)
+    return replace(told, latency_s=_over(told.latency_s, other.latency_s), energy_j=energy)
 
 
 def check_threads(device: Profile, threads: int) -> None:
@@ -41,23 +51,24 @@ def _of_one(tensor: Tensor) -> Tensor:
     return replace(tensor, shape=(1, *tensor.shape[1:])) if tensor.shape[:1] == (None,) else tensor
 
 
-def _host(device: Profile) -> Profile | None:
-    host = None if device.host is None else profile(device.host)
-    return host if host is not None and host.cost_model else None
-
-
-def _mapped(network: Network, device: Profile) -> Collection[int] | None:
-    """The operators that the accelerator takes, those that are uncertain among them; None for a device without rules.
+def _mapped(network: Network, device: Profile) -> tuple[Collection[int] | None, Collection[int] | None]:
+    """The operators that the accelerator takes if it takes all that are uncertain, and if it takes none of them; None for a device without rules.
 
     The Edge TPU's compiler ends at the first that it does not map; Vela leaves single ones to the processor.
     """
-    from .rules import DOES_NOT_MAP, judge
+    from .rules import DOES_NOT_MAP, MAPS, judge
 
     if device.cost_model not in ("systolic", "npu"):
-        return None
+        return None, None
     verdict = judge(network, "edgetpu" if device.cost_model == "systolic" else device.name)
-    taken = [index for index, one in enumerate(verdict.operators) if one.verdict != DOES_NOT_MAP]
+    hoped = [index for index, one in enumerate(verdict.operators) if one.verdict != DOES_NOT_MAP]
     if device.cost_model == "npu":
-        return taken if verdict.partition else []
-    first = taken[0] if taken else 0
-    return range(first, first + verdict.partition)
+        certain = [index for index in hoped if verdict.operators[index].verdict == MAPS]
+        return hoped if verdict.partition else [], certain if verdict.certain else []
+    first = hoped[0] if hoped else 0
+    return range(first, first + verdict.partition), range(first, first + verdict.certain)
+
+
+def _over(one: Interval, other: Interval) -> Interval:
+    """The first one's median, and what lies between the ends of both."""
+    return replace(one, lo=min(one.lo, other.lo), hi=max(one.hi, other.hi))

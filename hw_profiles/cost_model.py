@@ -4,6 +4,7 @@ One equation for each way to compute, chosen by the profile's `cost_model`:
 
     instructions    sum over operators of max(N CPI / f, bytes / bandwidth), N the instructions that ARM's kernels execute (instructions.py);
                     threads share all beyond the first millisecond but the serial part s of it: t (s + (1 - s) / n)
+    loops           the same with N CPI / f in one: seconds of each of the kernels' loops, as a machine was seen to take them; one thread
     systolic        t0 (1 + s (IO / image - 1)) + IO / link + alpha cycles / f + t_op operators + max(0, weights - cache) / link, IO the bytes in and out,
                     cycles those of a side x side array that takes side x side weights at once (google-coral's Edge TPU)
     npu             sum over operators of max(MAC / (MAC per cycle) / f, weights / flash, moved / SRAM) (Arm Vela's PERFORMANCE.md)
@@ -21,7 +22,7 @@ from math import log
 import numpy as np
 from numpy.typing import NDArray
 
-from .instructions import TILE, Tile, terms
+from .instructions import COEFFICIENTS, SECONDS, TERMS, TILE, Tile, terms
 from .network import Network
 from .profile import Number, Profile
 from .work import Unpriced, Work, live_bytes, size_of, weight_bytes, works
@@ -63,7 +64,7 @@ class Estimate:
     """A network's call on a device. `energy_j`: of the whole board while it computes, None where the profile has no power.
 
     ram_bytes: what must be kept of the tensors at least, and the weights where they do not stay in flash. `lower_bound`: operators without a price are
-    not in it, `unpriced` names them.
+    not in it, `unpriced` names them. `uncertain`: operators that an accelerator may leave to its host and that are priced as if it took them.
     """
 
     profile: str
@@ -76,6 +77,7 @@ class Estimate:
     per_layer: tuple[Layer, ...]
     lower_bound: bool
     unpriced: tuple[str, ...]
+    uncertain: tuple[int, ...] = ()
 
 
 class Numbers(Mapping[str, Draws]):
@@ -186,16 +188,25 @@ def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads
 
 def _instructions(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
     per_instruction = d["cycles_per_instruction_int8"] / d["clock_hz"]
+    return _kernels(todo, d, {term: per_instruction * d[name] for term, name in zip(TERMS, COEFFICIENTS, strict=True)})
+
+
+def _loops(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
+    return _kernels(todo, d, {term: d[name] for term, name in zip(TERMS, SECONDS, strict=True)})
+
+
+def _kernels(todo: Sequence[Work | Unpriced], d: Numbers, each: Mapping[str, Draws]) -> tuple[list[Draws | None], Draws]:
+    """Seconds of each operator from those of each term, or of its bytes where a call's do not fit the last cache; and of the call itself."""
     tile = Tile(*(int(d[name][0]) for name in TILE))
-    last_cache = max(d[name][0] for name in ("l3_bytes", "l2_bytes", "l1d_bytes") if name in d)
+    last_cache = max((d[name][0] for name in ("l3_bytes", "l2_bytes", "l1d_bytes") if name in d), default=np.inf)
     streams = sum(one.weight_bytes for one in todo if isinstance(one, Work)) + max(
         (one.moved_bytes for one in todo if isinstance(one, Work)), default=0) > last_cache
 
     def seconds(one: Work) -> Draws:
-        computing = per_instruction * sum(d[f"instr_per_{term}"] * count for term, count in terms(one, tile).items())
+        computing = np.zeros(DRAWS) + sum(each[term] * count for term, count in terms(one, tile).items())
         return np.maximum(computing, (one.weight_bytes + one.moved_bytes) / d["dram_read_bytes_per_s"]) if streams else computing
 
-    return [None if isinstance(one, Unpriced) else seconds(one) for one in todo], d["instr_per_call"] * per_instruction
+    return [None if isinstance(one, Unpriced) else seconds(one) for one in todo], each["call"]
 
 
 def _systolic(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) -> tuple[list[Draws | None], Draws]:
@@ -243,5 +254,5 @@ def _sum(seconds: Sequence[Draws | None]) -> Draws:
 
 
 _Model = Callable[[Sequence[Work | Unpriced], Numbers, int], tuple[list[Draws | None], Draws]]
-_MODELS: dict[str, _Model] = {"instructions": _instructions, "systolic": _systolic, "npu": _npu, "cycles_per_mac": _cycles_per_mac}
-_ON_CPU = ("instructions", "cycles_per_mac")
+_MODELS: dict[str, _Model] = {"instructions": _instructions, "loops": _loops, "systolic": _systolic, "npu": _npu, "cycles_per_mac": _cycles_per_mac}
+_ON_CPU = ("instructions", "loops", "cycles_per_mac")

@@ -25,6 +25,7 @@ TERMS = (
 )  # fmt: skip
 
 COEFFICIENTS = tuple(f"instr_per_{term}" for term in TERMS)  # what a profile calls them
+SECONDS = tuple(f"{term}_s" for term in TERMS)  # and where it knows what each takes and not how many instructions
 TILE = ("tile_positions", "tile_output_channels", "tile_input_channels")  # and the fields of a Tile
 _DEPTHWISE_TAPS = (3, 9, 25)  # XNNPACK's depthwise kernels; a longer filter is a product of one channel
 _LANES = 16  # int8 elements of a vector

@@ -17,7 +17,7 @@ from typing import Any
 from edge_runtime.errors import InputError
 from edge_runtime.files import read_bytes
 
-from .instructions import COEFFICIENTS, TILE
+from .instructions import COEFFICIENTS, SECONDS, TILE
 
 SCHEMA_VERSION = 2
 STATUSES = ("published", "measured", "fitted", "datasheet", "assumed")
@@ -30,6 +30,7 @@ _LONGEST_CHAIN = 8
 COST_MODELS = {
     "instructions": ("clock_hz", "cores", *COEFFICIENTS, *TILE, "cycles_per_instruction_int8", "serial_share", "dram_read_bytes_per_s",
                      "l2_bytes", "model_error"),
+    "loops": (*SECONDS, *TILE, "dram_read_bytes_per_s", "model_error"),
     "systolic": ("call_overhead_s", "call_overhead_input_share", "operator_overhead_s", "link_bytes_per_s", "systolic_clock_hz", "systolic_cycle_factor",
                  "systolic_side", "parameter_cache_bytes", "model_error"),
     "npu": ("macs_per_cycle", "clock_hz", "flash_bytes_per_s", "sram_bytes_per_s"),

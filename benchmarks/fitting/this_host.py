@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -31,10 +32,30 @@ CPUINFO = Path("/proc/cpuinfo")
 SOURCE = "benchmarks/fitting/this_host.py"
 
 
+@dataclass(frozen=True)
+class HostFit:
+    """The cost model of a machine: seconds of each term, TERMS in their order; the models that it was fitted to and tested on.
+
+    left_out: relative errors of the fitted ones, each told by a fit to the others; errors: those of the tested ones, which take `latencies` (s).
+    """
+
+    seconds: np.ndarray
+    tile: Tile
+    fitted: tuple[str, ...]
+    left_out: np.ndarray
+    tested: tuple[str, ...]
+    errors: np.ndarray
+    latencies: np.ndarray
+
+
 def this_host() -> Stage:
-    """`model.host` and its median: errors of latencies here that took no part in the fit. Needs LiteRT."""
-    seconds = ask("benchmarks.fitting.this_host", {"task": "measure", "engine": "litert"})["seconds"]
-    return judged(seconds, _tile())
+    """`model.host` and its 90th percentile: errors of latencies here that took no part in the fit. Needs LiteRT."""
+    return judged(measured(), tile_here())
+
+
+def measured() -> dict[str, float]:
+    """Seconds of a call of each counted model on this machine: LiteRT, one thread."""
+    return dict(ask("benchmarks.fitting.this_host", {"task": "measure", "engine": "litert"})["seconds"])
 
 
 def chosen() -> tuple[list[str], list[str]]:
@@ -48,24 +69,44 @@ def chosen() -> tuple[list[str], list[str]]:
     return names[::2], names[1::2]
 
 
-def judged(seconds: Mapping[str, float], tile: Tile) -> Stage:
-    """The same of the latencies given, for a machine whose kernels have that tile; those outside of SHORTEST_S to LONGEST_S are left out."""
+def fit_host(seconds: Mapping[str, float], tile: Tile) -> HostFit | None:
+    """The cost model of a machine on which models take `seconds` and kernels have that tile; those outside of SHORTEST_S to LONGEST_S are left out, and there
+    is none where too few are left."""
+    from .counted import counted_fit
+
     fitted, tested = ([name for name in names if SHORTEST_S <= seconds[name] <= LONGEST_S] for names in chosen())
     if len(fitted) < 2 or not tested:
-        return Stage((), {"notes": [f"cost model of this machine: {len(fitted) + len(tested)} models take 10 us to 20 ms, too few to fit and to test"]})
-    values = np.array([seconds[name] for name in tested])
-    numbers = _seconds_of(_features(fitted, tile) / np.array([seconds[name] for name in fitted])[:, None])
-    errors = np.abs(_features(tested, tile) @ numbers / values - 1)
-    words = f"{SOURCE}; fitted to {len(fitted)} models, tested on {len(tested)} others of {values.min() * 1e6:.0f} to {values.max() * 1e6:.0f} us, LiteRT, " \
-            f"one thread, least of {REPEATS} repeats in turn; kernels' tile {tile.positions} x {tile.output_channels} x {tile.input_channels}"  # fmt: skip
-    records = (Record("model.host", float(np.median(errors)), "share", "modelled", on(), None, len(tested), None, f"{words}; median error"),
-               Record("model.host.p90", float(np.percentile(errors, 90)), "share", "modelled", on(), None, len(tested), None, f"{words}; 90th percentile"),
-               Record("model.host.models", len(tested), "models", "measured", on(), None, len(tested), None, words))
+        return None
+    relative = _features(fitted, tile) / np.array([seconds[name] for name in fitted])[:, None]
+    numbers, values = _seconds_of(relative), np.array([seconds[name] for name in tested])
+    left_out = [abs(row @ _seconds_of(np.delete(relative, place, axis=0)) - 1) for place, row in enumerate(relative)]
+    kernel_of = [next(place for place, kernel in enumerate(KERNELS) if term in kernel) for term in TERMS]
+    return HostFit(numbers[kernel_of] * counted_fit("cortex-a76").fit.coefficients, tile, tuple(fitted), np.array(left_out), tuple(tested),
+                   np.abs(_features(tested, tile) @ numbers / values - 1), values)
+
+
+def judged(seconds: Mapping[str, float], tile: Tile) -> Stage:
+    """`model.host` and its 90th percentile, of the latencies given; see `fit_host`."""
+    fit = fit_host(seconds, tile)
+    if fit is None:
+        return Stage((), {"notes": ["cost model of this machine: fewer than two models to fit, or none to test, take 10 us to 20 ms"]})
+    words, count = f"{SOURCE}; {in_words(fit)}", len(fit.tested)
+    records = (Record("model.host", float(np.median(fit.errors)), "share", "modelled", on(), None, count, None, f"{words}; median error"),
+               Record("model.host.p90", float(np.percentile(fit.errors, 90)), "share", "modelled", on(), None, count, None, f"{words}; 90th percentile"),
+               Record("model.host.models", count, "models", "measured", on(), None, count, None, words))
     rows = [{"name": "this machine, models that took no part in the fit", "cells": ["model.host", "model.host.p90"]}]
     return Stage(records, {"tables": {"model_host": {"columns": ["cost model", "median error", "90th percentile"], "rows": rows, "note": words}}})
 
 
-def _tile() -> Tile:
+def in_words(fit: HostFit) -> str:
+    """What was fitted and tested, and how."""
+    return (f"fitted to {len(fit.fitted)} models, tested on {len(fit.tested)} others of {fit.latencies.min() * 1e6:.0f} to {fit.latencies.max() * 1e6:.0f} us, "
+            f"LiteRT, one thread, least of {REPEATS} repeats in turn; kernels' tile {fit.tile.positions} x {fit.tile.output_channels} x "
+            f"{fit.tile.input_channels}")
+
+
+def tile_here() -> Tile:
+    """The tile of this machine's kernels, told by its processor's flags."""
     flags = set(CPUINFO.read_text().split())
     return next(tile for flag, tile in TILES.items() if flag in flags or not flag)
 

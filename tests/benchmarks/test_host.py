@@ -9,5 +9,5 @@ def test_a_measured_host_is_written_as_a_profile_that_reads_back_equal(tmp_path,
     path = tmp_path / "host.toml"
     path.write_text(profile_text(measured))
     assert read_profile(path) == measured
-    assert {number.status for number in measured.numbers.values()} == {"measured"}
+    assert {number.status for number in measured.numbers.values()} == {"measured", "published", "fitted"} and measured.cost_model == "loops"
     assert set(measured.numbers) == set(read_profile(host.__file__.replace("benchmarks/host.py", "hw_profiles/host.toml")).numbers)

@@ -12,7 +12,7 @@ REPORT = {"version": "5.2.0", "accelerator_config": "ethos-u55-128", "system_con
 def stage(monkeypatch, operators):
     """The stage with a Vela that leaves so many operators of each network to the CPU; None: it is not installed."""
     monkeypatch.setattr(lint_rules, "vela", lambda path, target: operators and {**REPORT, "cpu_operators": operators[path.parent.name]})
-    found = lint_rules.lint_rules({"encoder": Path("encoder"), "decoder": Path("decoder")})
+    found = lint_rules.lint_rules({name: Path(name) for name in ("encoder", "decoder", "whole")})
     return {record.id: record.value for record in found.records}, found
 
 
@@ -25,7 +25,7 @@ def test_a_rule_that_another_network_breaks_is_judged_wrongly(monkeypatch):
     assert stage(monkeypatch, None)[0]["lint.rules"] == 1
 
 
-@pytest.mark.parametrize(("left", "flown"), [({"encoder": 0, "decoder": 3}, 0), ({"encoder": 2, "decoder": 0}, 2)])
+@pytest.mark.parametrize(("left", "flown"), [({"encoder": 0, "decoder": 3, "whole": 3}, 0), ({"encoder": 2, "decoder": 0, "whole": 2}, 2)])
 def test_vela_is_asked_of_what_flies_and_its_word_on_the_decoder_is_told_alone(monkeypatch, left, flown):
     told, _ = stage(monkeypatch, left)
     assert told["lint.vela"] == flown and told["lint.vela.decoder"] == left["decoder"]

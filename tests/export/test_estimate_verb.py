@@ -2,9 +2,12 @@ import json
 
 import pytest
 
+from benchmarks.rule_pairs import PAIRS
 from benchmarks.rule_pairs.builders import computed, conv, network
 from edge_runtime.cli import run_verb
 from export.estimate_verb import ESTIMATE
+from export.on_board import estimate_on
+from hw_profiles.cost_model import estimate as estimate_cost
 from hw_profiles.profile import profile
 from tests.bundle_for_tests import make_bundle
 
@@ -46,7 +49,7 @@ def test_a_batch_takes_longer_and_threads_are_those_of_the_board(bundle, capsys)
 
 
 @pytest.mark.parametrize(("words", "told"), [
-    (("--profile", "raspberry-pi-4"), "raspberry-pi-4b"), (("--profile", "host"), "pixie bench"), (("--profile", "cortex-a53-litert"), "parent"),
+    (("--profile", "raspberry-pi-4"), "raspberry-pi-4b"), (("--profile", "host", "--threads", "2"), "knows 1"), (("--profile", "cortex-a53-litert"), "parent"),
     (("--profile", "raspberry-pi-4b", "--batch", "0"), "--batch"), ((), "--profile")])
 def test_what_cannot_be_is_refused_in_one_line(bundle, capsys, words, told):
     status, out, err = estimate(capsys, bundle, *words)
@@ -62,6 +65,21 @@ def test_an_operator_without_a_price_is_named_and_left_out_on_request(bundle, ca
     told = json.loads(estimate(capsys, bundle, "--profile", "raspberry-pi-4b", "--partial", "--json")[1])
     assert told["lower_bound"] and told["per_layer"][1]["seconds"] is None and "MAX_POOL_2D" in told["unpriced"][0]
     assert "a lower bound" in estimate(capsys, bundle, "--profile", "raspberry-pi-4b", "--partial")[1]
+
+
+def test_what_a_compiler_may_refuse_is_priced_both_ways(bundle, capsys, monkeypatch):
+    from export import read_network
+
+    unsure = PAIRS["edgetpu"]["edgetpu.transpose-conv"][0]
+    monkeypatch.setattr(read_network, "read_network", lambda path: unsure)
+    for board, host in (("coral-dev-board", "coral-dev-board-cpu"), ("coral-dev-board-mini", None)):
+        told = json.loads(estimate(capsys, bundle, "--profile", board, "--json")[1])
+        taken, left = estimate_cost(unsure, profile(board)), host and estimate_cost(unsure, profile(board), profile(host), [])
+        assert told["uncertain"] == [0] and told["latency_s"]["p50"] == taken.latency_s.p50
+        ends = [one.latency_s for one in (taken, left) if one]
+        assert (told["latency_s"]["lo"], told["latency_s"]["hi"]) == (min(one.lo for one in ends), max(one.hi for one in ends))
+        assert "whether the accelerator takes 1 of the operators" in estimate(capsys, bundle, "--profile", board)[1]
+    assert estimate_on(unsure, profile("raspberry-pi-4b")).uncertain == ()
 
 
 def test_json_says_what_a_board_was_validated_by_or_that_it_was_not(bundle, capsys):

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from benchmarks.fitting import this_host
+from benchmarks.fitting.counted import counted_fit
 from benchmarks.fitting.this_host import EACH, KERNELS, chosen, judged
 from hw_profiles.instructions import TERMS, Tile
 
@@ -31,6 +32,14 @@ def test_a_machine_that_obeys_the_model_is_told_and_one_that_does_not_is_not():
     assert next(record.value for record in spoiled.records if record.id == "model.host.p90") == pytest.approx(0.5, abs=0.1)
 
 
+def test_the_seconds_of_a_fit_are_those_of_the_machine():
+    fit = this_host.fit_host(latencies(), TILE)
+    counted = counted_fit("cortex-a76").fit.coefficients
+    # Loops that many models spend their time in; the others are drawn to the speed of all.
+    assert fit.seconds[TERMS.index("product_mac")] == pytest.approx(1.4e-10 * counted[TERMS.index("product_mac")], rel=0.15)
+    assert fit.tile == TILE and len(fit.left_out) == len(fit.fitted) and fit.left_out.mean() < 0.1 and set(fit.tested) <= set(chosen()[1])
+
+
 def test_models_outside_of_the_range_are_left_out():
     slow = chosen()[1][3]
     stage = judged(latencies(lambda name: 1e4 if name == slow else 1.0), TILE)
@@ -43,9 +52,9 @@ def test_models_outside_of_the_range_are_left_out():
 def test_the_tile_is_that_of_the_processors_kernels(tmp_path, monkeypatch, flags, tile):
     (tmp_path / "cpuinfo").write_text(f"flags : {flags}")
     monkeypatch.setattr(this_host, "CPUINFO", tmp_path / "cpuinfo")
-    assert this_host._tile() == tile
+    assert this_host.tile_here() == tile
 
 
 def test_a_machine_on_which_every_model_is_too_short_is_told_so():
     stage = judged(latencies(lambda name: 1e-6), TILE)
-    assert stage.records == () and "too few" in stage.figures["notes"][0]
+    assert stage.records == () and "fewer than two" in stage.figures["notes"][0]
