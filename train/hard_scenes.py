@@ -56,6 +56,8 @@ def hard_windows(kind: str, number: int, seed: int) -> HardSet:
         for attempt in range(_TRIES):
             rng = np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(_STREAM, list(KINDS).index(kind), w, attempt)))
             pulses = hard.draw(rng)
+            if all(pulse.light != hard.label for pulse in pulses):  # one jet in four hundred has no elve
+                continue
             exposure = expose(pulses, draw_background(1, rng, hard.configuration), 0, 1, hard.regime, rng, hard.configuration)
             start = _start(pulses, hard, rng)
             cut = slice(start, start + WINDOW_SAMPLES)

@@ -24,6 +24,12 @@ def test_a_cut_pulse_peaks_at_the_windows_end_and_another_anywhere(monkeypatch, 
     assert at_an_end.all() if edge else at_an_end.mean() < 0.3
 
 
+def test_a_scene_without_the_kinds_own_light_is_drawn_again(monkeypatch):
+    own, other = (Pulse(light, 0.04, (60.0, 0.0, 60.0), 1e-4, 2e-4) for light in (LIGHTNING, BLUE))
+    monkeypatch.setitem(KINDS, "rare", Hard("now and then", LIGHTNING, lambda rng: [own, other] if rng.random() < 0.3 else [other]))
+    assert (hard_windows("rare", 10, 3).snr >= 5).all()
+
+
 def test_twilight_is_brighter_than_a_moonless_sky():
     dark, light = (np.median(hard_windows(kind, 4, 1).counts, axis=(0, 2)) for kind in ("moonless", "twilight"))
     assert (light > dark).all() and light[1] >= 6
