@@ -29,7 +29,6 @@ CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CAVEATS = (
     "The machine that made this file: on another one, make it again with python -m benchmarks.host.",
     "Warm caches, one thread, the least of repeats: what else the machine does comes on top.",
-    "Models of 10 us to 20 ms were fitted and tested; beyond, nothing was seen.",
     "Fitted within a minute: the speed of a machine that is shared moves by more than the model's error from hour to hour.",
 )
 
@@ -63,7 +62,8 @@ def measure_host() -> Profile:
         raise InputError("this machine", "cost model", "too few of the counted models take 10 us to 20 ms here; estimate with another profile")
     date = datetime.now(UTC).date().isoformat()
     return Profile("host", f"{cpu_model()}, {platform.machine()}", runtime, date, {**numbers, **_fitted(fit)}, trust="validated-model",
-                   validation=f"{len(fit.tested)} counted models that took no part in the fit ({this_host.SOURCE})", cost_model="loops", caveats=CAVEATS)
+                   validation=f"{len(fit.tested)} models that took no part in the fit ({this_host.SOURCE})", cost_model="loops",
+                   caveats=(*CAVEATS, f"Tested on models of {fit.latencies.min() * 1e6:.0f} to {fit.latencies.max() * 1e6:.0f} us; beyond, nothing was seen."))
 
 
 def _fitted(fit: this_host.HostFit) -> dict[str, Number]:

@@ -35,8 +35,20 @@ def macs(graph: Graph) -> int:
     return total
 
 
-def _built(name: str) -> Graph:
+def longer(name: str, factor: int) -> Graph:
+    """The network of that name on an input of `factor` times as many places along its last axis but one; of vectors, which have no places, as it is."""
+    return _built(name, factor if has_places(name) else 1)
+
+
+def has_places(name: str) -> bool:
+    """Whether the input of the network is a series or a plane, no vector."""
+    return len(_LAYERS[name][0]) == 3
+
+
+def _built(name: str, factor: int = 1) -> Graph:
     shape, layers = _LAYERS[name]
+    if factor > 1:
+        shape = (*shape[:-2], shape[-2] * factor, shape[-1])
     network = _Network(name, shape)
     layers(network)
     network.output()

@@ -9,6 +9,7 @@ import numpy as np
 
 from benchmarks.arm.emulate import read_fixture
 from benchmarks.arm.models import models
+from edge_runtime.graph.structure import Graph
 from export.read_tflite import read_tflite
 from export.write_tflite import tflite_bytes
 from hw_profiles.fit import Fit, fit_left_out
@@ -64,10 +65,12 @@ def priced(found: list[Work | Unpriced]) -> list[Work]:
 @cache
 def counted_works() -> dict[str, list[Work]]:
     """What the operators of each counted model do."""
-    found = {}
+    return {name: works_of(graph) for name, graph in models().items()}
+
+
+def works_of(graph: Graph) -> list[Work]:
+    """What the operators of its .tflite file do."""
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "model.tflite"
-        for name, graph in models().items():
-            file.write_bytes(tflite_bytes(graph))
-            found[name] = priced(works(read_tflite(file)))
-    return found
+        file.write_bytes(tflite_bytes(graph))
+        return priced(works(read_tflite(file)))

@@ -1,4 +1,7 @@
-"""The cost model of the machine that measures: fitted to half of the counted models as they run here, tested on the other half."""
+"""The cost model of the machine that measures: fitted to half of the counted models as they run here, tested on the other half.
+
+Counted models are small; every second one is given an input LONGER times as long, so that what is fitted and tested reaches from some 10 us to some 10 ms.
+"""
 
 import hashlib
 import sys
@@ -6,21 +9,26 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.apart import Task, answer, ask
 from benchmarks.arm.emulate import read_fixture
+from benchmarks.arm.models import has_places, longer
 from benchmarks.environment import on
 from benchmarks.results import Record, Stage
+from edge_runtime.graph.structure import Graph
 from hw_profiles.fit import non_negative
 from hw_profiles.instructions import TERMS, Tile, call_terms
+from hw_profiles.work import Work
 
 EACH = 20  # models to fit, and as many to test
 SHORTEST_S, LONGEST_S = 10e-6, 20e-3
 REPEATS, REPEAT_S = 5, 0.01  # of each model in turn; the least of their medians counts
 DRAWN = 0.2  # by so much of one model's weight
+LONGER = 16
 LEAST_INSTRUCTIONS = 150_000  # on a Cortex-A76: shorter models would end before SHORTEST_S on many machines
 # Tiles of XNNPACK's int8 kernels by the first of these flags that the processor has (x86-64, then ARM); the last are those of any other.
 TILES = {"avx512bw": Tile(7, 16, 8), "avx2": Tile(3, 8, 8), "asimddp": Tile(4, 16, 4), "": Tile(4, 16, 1)}
@@ -54,7 +62,7 @@ def this_host() -> Stage:
 
 
 def measured() -> dict[str, float]:
-    """Seconds of a call of each counted model on this machine: LiteRT, one thread."""
+    """Seconds of a call of each chosen model on this machine: LiteRT, one thread."""
     return dict(ask("benchmarks.fitting.this_host", {"task": "measure", "engine": "litert"})["seconds"])
 
 
@@ -66,6 +74,7 @@ def chosen() -> tuple[list[str], list[str]]:
     names = sorted(names, key=lambda name: hashlib.sha256(name.encode()).hexdigest())[:2 * EACH]
     most = dict(zip(names, _features(names, TILES["asimddp"]).argmax(axis=1), strict=True))
     names.sort(key=lambda name: int(most[name]))  # by hash within a kernel, as it was
+    names = [f"{name} x{LONGER}" if place % 4 > 1 and has_places(name) else name for place, name in enumerate(names)]  # half of either list
     return names[::2], names[1::2]
 
 
@@ -121,25 +130,36 @@ def _seconds_of(relative: np.ndarray) -> np.ndarray:
 
 def _features(names: list[str], tile: Tile) -> np.ndarray:
     """[models, KERNELS]: instructions of a Cortex-A76 in each kernel, were its tile that one."""
-    from .counted import counted_fit, counted_works
+    from .counted import counted_fit
 
-    todo, places = counted_works(), [[TERMS.index(term) for term in kernel] for kernel in KERNELS]
-    counts = np.array([list(call_terms(todo[name], tile).values()) for name in names]) * counted_fit("cortex-a76").fit.coefficients
+    places = [[TERMS.index(term) for term in kernel] for kernel in KERNELS]
+    counts = np.array([list(call_terms(_works(name), tile).values()) for name in names]) * counted_fit("cortex-a76").fit.coefficients
     return np.column_stack([counts[:, kernel].sum(axis=1) for kernel in places])
 
 
+@cache
+def _works(name: str) -> list[Work]:
+    from .counted import works_of
+
+    return works_of(_graph(name))
+
+
+def _graph(name: str) -> Graph:
+    name, _, factor = name.partition(" x")
+    return longer(name, int(factor or 1))
+
+
 def _measure(task: Task) -> dict[str, dict[str, float]]:
-    """Seconds of a call of every counted model on LiteRT, one thread: the least of REPEATS medians, taken in turn."""
+    """Seconds of a call of each chosen model on LiteRT, one thread: the least of REPEATS medians, taken in turn."""
     from ai_edge_litert.interpreter import Interpreter
 
-    from benchmarks.arm.models import models
     from export.write_tflite import tflite_bytes
 
     invoke, calls, least = {}, {}, {}
     with tempfile.TemporaryDirectory() as scratch:
-        for name, graph in models().items():
+        for name in (name for names in chosen() for name in names):
             file = Path(scratch) / f"{name}.tflite"
-            file.write_bytes(tflite_bytes(graph))
+            file.write_bytes(tflite_bytes(_graph(name)))
             interpreter = Interpreter(model_path=str(file), num_threads=1)
             interpreter.allocate_tensors()
             invoke[name] = interpreter.invoke

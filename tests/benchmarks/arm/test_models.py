@@ -5,7 +5,7 @@ import hashlib
 import numpy as np
 import pytest
 
-from benchmarks.arm.models import macs, models
+from benchmarks.arm.models import has_places, longer, macs, models
 from edge_runtime.graph import run
 from edge_runtime.graph.operators import KINDS
 from export.write_tflite import tflite_bytes
@@ -43,6 +43,11 @@ def test_macs_by_hand(graphs, name, wanted):
 def test_sizes_reach_from_hundreds_of_weights_to_a_million_and_tens_of_millions_of_macs(graphs):
     assert macs(graphs["dense_tiny"]) == 384 and macs(graphs["dense_single"]) == 1 << 20
     assert 20e6 < max(macs(graph) for graph in graphs.values()) < 60e6
+
+
+def test_a_longer_input_has_as_many_more_places_and_a_vector_has_none(graphs):
+    assert longer("series_deep", 4).tensors["x"].shape == (1, 1, 4 * 260, 24) and macs(longer("series_deep", 4)) == 4 * macs(graphs["series_deep"])
+    assert tflite_bytes(longer("dense_wide", 4)) == tflite_bytes(graphs["dense_wide"]) and not has_places("dense_wide")
 
 
 @pytest.mark.parametrize("name", ["pixel_alone", "dense_anomaly", "decoder", "plane_48", "transposed_plane", "joined_plane", "moves_series", "odds_plane"])
