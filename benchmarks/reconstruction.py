@@ -58,11 +58,12 @@ def boundary(believed: np.ndarray, rate: np.ndarray, kinds: dict[str, np.ndarray
             def ratio(picks: np.ndarray, a: np.ndarray = a, b: np.ndarray = b) -> float:
                 return float(np.sqrt(a[picks].mean() / b[picks].mean()))
             records.append(Record(f"cvae.boundary.{kind}.{channel}", ratio(np.arange(len(a))), "x", "measured", on("litert"),
-                                  scene_bootstrap(ratio, scene[chosen], seed, 200), len(a), seed, f"{SOURCE}; {kind} windows"))
+                                  scene_bootstrap(ratio, scene[chosen], seed, 200), len(a), seed,
+                                  f"{SOURCE}; {kind} windows, {np.sqrt(a.mean()):.3f} sigma in the outer parts, {np.sqrt(b.mean()):.3f} between"))
             rows.append({"name": f"edges over inner part, {kind}, {channel} nm" if channel != "uv" else f"edges over inner part, {kind}, UV",
                          "cells": [records[-1].id]})
     worst = max(records, key=lambda record: record.value or 0.0)
-    gate = Record("cvae.boundary", worst.value, "x", "measured", on("litert"), worst.spread, worst.n, seed, f"{worst.source}; the largest, {worst.id}")
+    gate = Record("cvae.boundary", worst.value, "x", "measured", on("litert"), worst.spread, worst.n, seed, f"{worst.source}, the largest: {worst.id}")
     return [gate, *records], rows
 
 
