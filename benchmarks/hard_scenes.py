@@ -11,14 +11,15 @@ from .statistics import wilson
 
 NUMBER = {"demo": 60, "full": 1_000}  # windows of a kind
 SNR = ((5, 10), (10, 30), (30, np.inf))
-SOURCE = "benchmarks/hard_scenes.py; windows of train/hard_scenes.py, in which the kind's own light has a matched-filter SNR of 5 or more"
+SOURCE = "benchmarks/hard_scenes.py; windows of benchmarks/hard_windows.py, in which the kind's own light has a matched-filter SNR of 5 or more"
 
 
 def hard_scenes(material: Material) -> Stage:
     """Share of each kind's windows called by its class and flagged as light; `hard.KIND`, `.flagged`, `.rival`, and `.LOW_HIGH` by SNR."""
-    from train.hard_scenes import KINDS, hard_windows
     from train.rivals import FiveWay
     from train.windows import window_set
+
+    from .hard_windows import KINDS, hard_windows
 
     calibration = window_set("calibration", NUMBER[material.scale] * 2, material.seed)
     rival = FiveWay(calibration.counts, calibration.label, material.seed)

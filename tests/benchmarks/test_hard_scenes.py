@@ -1,9 +1,9 @@
 import pytest
 
 from benchmarks import hard_scenes
+from benchmarks.hard_windows import KINDS
 from benchmarks.material import Material
 from tests.bundle_for_tests import make_bundle
-from train.hard_scenes import KINDS
 
 
 def test_every_kind_has_its_recall_with_interval_beside_the_cuts(tmp_path, monkeypatch):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from train.hard_scenes import _EDGE, KINDS, Hard, hard_windows
+from benchmarks.hard_windows import _EDGE, KINDS, Hard, hard_windows
 from train.instruments.mmia.sources import BLUE, LIGHTNING, UV, Pulse
 
 

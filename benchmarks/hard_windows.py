@@ -9,12 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from edge_runtime.preprocess import FRAME_SAMPLES, WINDOW_SAMPLES
-
-from .instruments.mmia.configuration import DEFAULT, Configuration
-from .instruments.mmia.constants import FLUX_PER_COUNT, FRAME_PERIOD_SAMPLES, SAMPLE_TIME
-from .instruments.mmia.scene import draw_background, expose
-from .instruments.mmia.sources import BLUE, LIGHTNING, UV, Pulse, Sky
-from .windows import label_of
+from train.instruments.mmia.configuration import DEFAULT, Configuration
+from train.instruments.mmia.constants import FLUX_PER_COUNT, FRAME_PERIOD_SAMPLES, SAMPLE_TIME
+from train.instruments.mmia.scene import draw_background, expose
+from train.instruments.mmia.sources import BLUE, LIGHTNING, UV, Pulse, Sky
+from train.windows import label_of
 
 _STREAM = 77  # of seeds
 _EDGE = 20  # samples from a window's end within which a cut pulse peaks
