@@ -62,5 +62,5 @@ def _benched(file: Path, out: Path, seed: int) -> tuple[str, str]:
     if child.returncode == 0 and out.is_file():
         return "benchmarked", ""
     if child.returncode == InputError.status and len(lines) == 1 and not out.exists():
-        return "refused", lines[0].removeprefix(f"pixie: {file}: ")
+        return "refused", lines[0].removeprefix(f"pixie: {file}: ").replace(f"{file.parent}/", "")  # the scratch folder says nothing
     return "crashed", f"exit status {child.returncode}: {lines[-1] if lines else 'no word'}"
