@@ -50,8 +50,9 @@ def rooms(tmp_path, monkeypatch):
     code_of.cache_clear()
 
 
-@pytest.mark.parametrize(("file", "decides"), [("benchmarks/piece.py", True), ("train/deep.py", True), ("train/settings.toml", True), ("train/__init__.py", True),
-                                               ("benchmarks/report.py", False), ("export/other.toml", False)])
+@pytest.mark.parametrize(("file", "decides"), [
+    ("benchmarks/piece.py", True), ("train/deep.py", True), ("train/settings.toml", True), ("train/__init__.py", True), ("benchmarks/report.py", False),
+    ("export/other.toml", False)])
 def test_the_code_of_a_piece_is_what_it_imports(rooms, file, decides):
     before = code_of("benchmarks.piece")
     (rooms / file).write_text("y = 2\n")

@@ -54,7 +54,7 @@ def test_what_is_done_is_taken_up_and_the_rest_is_kept(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "classifiers", classifiers)
     kept, done = tmp_path / "kept", {5: networks(6), 9: networks(7)}  # told apart from what is made anew
     kept.mkdir()
-    monkeypatch.setattr(kept_jobs, "code_digest", lambda rooms: "code")
+    monkeypatch.setattr(kept_jobs, "code_of", lambda module: "code")
     for session, found in done.items():
         (kept / f"session-{session}-networks.json").write_text(json.dumps({"key": f"3 {FULL} code", "found": found}))
     (kept / "session-7-networks.json").write_text(json.dumps({"key": f"4 {FULL} code", "found": networks(8)}))  # of another seed
