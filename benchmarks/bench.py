@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,11 +86,11 @@ def bench(paths: list[Path], out: Path, scale: str, recorded: Path | None, seed:
         material = Material(targets.run, targets.bundle, scale, seed, Path(scratch))
         to_do = steps(targets, material, slices, beside, scale, seed) if task == "mmia" else \
             pixel_steps(targets, beside.study, slices, kept, Path(scratch), scale, seed)
-        found, seconds = _measure(to_do, kept, key, seed)
+        found, seconds, before = _measure(to_do, kept, key, seed)
     records = tuple(record for stage in found for record in stage.records)
     # A sweep alone makes no claim: its table is what it is for.
     claims = () if targets == Targets(None, None, (), targets.sweep) else claims_of(task, scale)
-    results = Results(scale, seed, str(here["date"]), {**here, "seconds_per_step": seconds}, records, judge(records, claims),
+    results = Results(scale, seed, str(here["date"]), {**here, "seconds_per_step": seconds, "measured_before": before}, records, judge(records, claims),
                       merged(stage.figures for stage in found), task)
     write_results(results, out)
     return results
@@ -329,8 +330,8 @@ def merged(all_figures: Iterable[Any]) -> dict[str, Any]:
     return joined
 
 
-def _measure(to_do: list[Step], kept: Path, key: str, seed: int) -> tuple[list[Stage], dict[str, float]]:
-    """Run the steps in order and give their stages and the seconds that each took now.
+def _measure(to_do: list[Step], kept: Path, key: str, seed: int) -> tuple[list[Stage], dict[str, float], dict[str, str]]:
+    """Run the steps in order and give their stages, the seconds that each took, and the date of each that was not measured now.
 
     With a key, what was finished before under the same key is taken from `kept`, and each step is kept there.
     """
@@ -338,31 +339,37 @@ def _measure(to_do: list[Step], kept: Path, key: str, seed: int) -> tuple[list[S
         kept.mkdir(exist_ok=True)
     found: list[Stage] = []
     seconds: dict[str, float] = {}
-    forecast = 0.0
+    dates: dict[str, str] = {}
+    spent = forecast = 0.0
     for place, step in enumerate(to_do, start=1):
         file = kept / f"{step.name.replace(' ', '-')}.json"
         before = _kept(file, key)
         if before is not None:
-            progress(f"[{place}/{len(to_do)}] {step.name}: done before")
-            found.append(before)
+            stage, seconds[step.name], dates[step.name] = before
+            progress(f"[{place}/{len(to_do)}] {step.name}: done before, {dates[step.name]}")
+            found.append(stage)
             continue
-        left = sum(other.share for other in to_do[place - 1:]) * (sum(seconds.values()) / forecast if forecast else 1)
+        left = sum(other.share for other in to_do[place - 1:]) * (spent / forecast if forecast else 1)
         progress(f"[{place}/{len(to_do)}] {step.name} (about {left:.0f} s left)")
         start = time.monotonic()
         stage = step.measure().on_seed(seed)
-        seconds[step.name], forecast = round(time.monotonic() - start, 1), forecast + step.share
+        seconds[step.name] = round(time.monotonic() - start, 1)
+        spent, forecast = spent + seconds[step.name], forecast + step.share
         found.append(stage)
         if key:
-            write_file(file, json.dumps({"key": key, "stage": stage_to_document(stage)}, allow_nan=False))
-    return found, seconds
+            made = {"seconds": seconds[step.name], "date": datetime.now(UTC).isoformat(timespec="seconds")}
+            write_file(file, json.dumps({"key": key, **made, "stage": stage_to_document(stage)}, allow_nan=False))
+    return found, seconds, dates
 
 
-def _kept(file: Path, key: str) -> Stage | None:
+def _kept(file: Path, key: str) -> tuple[Stage, float, str] | None:
+    """A step's stage, the seconds that it took and when it ended, where it is kept under that key."""
     if not key or not file.exists():
         return None
-    document = read_json(file)
-    stage = document.get("stage")
-    return stage_from_document(stage, file) if document.get("key") == key and isinstance(stage, dict) else None
+    match read_json(file):
+        case {"key": its, "seconds": float(seconds), "date": str(date), "stage": dict(stage)} if its == key:
+            return stage_from_document(stage, file), seconds, date
+    return None
 
 
 def _key(targets: Targets, scale: str, seed: int, slices: Path | None, beside: Beside) -> str:

@@ -32,7 +32,8 @@ def boards(models: Mapping[str, Path], task: str) -> Stage:
     tables: dict[str, Any] = {}
     for model, path in models.items():
         network, deadline = read_network(path), DEADLINES_S[task]
-        rows, uncertain = [], set()
+        rows = []
+        uncertain: dict[str, int] = {}  # by device: operators that it may not take
         for device in map(profile, names()):
             try:
                 told = estimate_on(network, device)
@@ -41,21 +42,24 @@ def boards(models: Mapping[str, Path], task: str) -> Stage:
                 continue
             own = _board(model, network, device, told, deadline)
             records += own
-            uncertain |= set(told.uncertain)
+            uncertain |= {device.name: len(told.uncertain)} if told.uncertain else {}
             rows.append({"name": f"{device.name} ({_trust(device)})", "cells": [record.id for record in own]})
             host = profile(device.host) if device.host else None
             if host is not None:
                 records.append(_pays(model, network, device, host))
                 paying.append({"name": f"{model}: {device.name} against {host.name}", "cells": [records[-1].id]})
-        tables[f"boards_{model}"] = {"columns": COLUMNS, "rows": rows, "note": _note(network, len(uncertain), deadline, task)}
+        tables[f"boards_{model}"] = {"columns": COLUMNS, "rows": rows, "note": _note(network, uncertain, deadline, task)}
     pays = "Smallest batch, of powers of two, of which the accelerator's median call is shorter than that of its host; a dash: none up to 4,096."
     tables["accelerators"] = {"columns": ["an accelerator pays", "from a batch of"], "rows": paying, "note": pays}
     return Stage(tuple(records), {"notes": notes, "tables": tables})
 
 
-def _note(network: Network, uncertain: int, deadline: float, task: str) -> str:
-    unsure = f" Whether an Edge TPU takes {uncertain} of them is not known before its compiler has seen them: medians are as if it did, intervals reach to " \
-             "where its host runs them." if uncertain else ""  # fmt: skip
+def _note(network: Network, uncertain: Mapping[str, int], deadline: float, task: str) -> str:
+    unsure = ""
+    if uncertain:
+        alone = [name for name in uncertain if not profile(name).host]
+        unsure = (f" Whether an Edge TPU takes {max(uncertain.values())} of them is not known before its compiler has seen them: medians are as if it did, the "
+                  "ends of intervals are those of both cases" + (f", but for {' and '.join(alone)}, whose host has no price." if alone else "."))
     return (f"Modelled, one thread, batch 1, {len(network.operators)} operators; intervals: 80 %.{unsure} Duty cycle: latency over the {1e3 * deadline:.2f} ms "
             f"until the next {'window' if task == 'mmia' else 'frame'}. Rate grows until: the factor on the instrument's rate at which the first of deadline, "
             f"RAM, flash and energy ({ORBIT_J:.0f} J an orbit of {ORBIT_S:.0f} s, assumed) gives out. Batch grows until: items put into one call, by RAM, "
@@ -99,7 +103,7 @@ def _board(model: str, network: Network, device: Profile, told: Estimate, deadli
         return Record(f"boards.{model}.{device.name}.{name}", value, unit, "modelled", place, spread, None, None, source)
 
     latency, energy = told.latency_s, told.energy_j
-    words = f"{latency.level:.0%}, of the profile's numbers"
+    words = f"{latency.level:.0%}, of the profile's numbers" + (", ends of two: mapped, and left to the host" if told.uncertain and device.host else "")
     rate, batch = first_limit(rate_limits(told, device, deadline)), first_limit(batch_limits(network, told, device, deadline))
     return [record("ms", 1e3 * latency.p50, "ms", Spread(1e3 * latency.lo, 1e3 * latency.hi, words)),
             record("mj", None if energy is None else 1e3 * energy.p50, "mJ", None if energy is None else Spread(1e3 * energy.lo, 1e3 * energy.hi, words)),

@@ -24,6 +24,7 @@ from .environment import cpu_model, timer_resolution_ns
 from .fitting import this_host
 
 REPEATS = 50
+TOLD_WELL = 0.15  # median error of as many models as are tested, above which the cost model is not said to be validated
 BLOCK_BYTES = 64 << 20  # far beyond the last-level cache's share of one core
 CACHES = Path("/sys/devices/system/cpu/cpu0/cache")
 CAVEATS = (
@@ -61,14 +62,18 @@ def measure_host() -> Profile:
     if fit is None:
         raise InputError("this machine", "cost model", "too few of the counted models take 10 us to 20 ms here; estimate with another profile")
     date = datetime.now(UTC).date().isoformat()
-    return Profile("host", f"{cpu_model()}, {platform.machine()}", runtime, date, {**numbers, **_fitted(fit)}, trust="validated-model",
+    told_well = len(fit.tested) == this_host.EACH and np.median(fit.errors) < TOLD_WELL
+    return Profile("host", f"{cpu_model()}, {platform.machine()}", runtime, date, {**numbers, **_fitted(fit)},
+                   trust="validated-model" if told_well else "weak-calibration",
                    validation=f"{len(fit.tested)} models that took no part in the fit ({this_host.SOURCE})", cost_model="loops",
                    caveats=(*CAVEATS, f"Tested on models of {fit.latencies.min() * 1e6:.0f} to {fit.latencies.max() * 1e6:.0f} us; beyond, nothing was seen."))
 
 
 def _fitted(fit: this_host.HostFit) -> dict[str, Number]:
     """What the cost model takes from a fit, and how far the fit is to be trusted."""
-    words, tested = f"{this_host.SOURCE}, {this_host.in_words(fit)}", f"mean error of {', '.join(fit.tested)}"
+    words = (f"{this_host.SOURCE}, one number for each of {len(this_host.KERNELS)} kinds of loops, within which ratios are a Cortex-A76's; "
+             f"{this_host.in_words(fit)}")
+    tested = f"mean error of {', '.join(fit.tested)}"
     tile = dict(zip(TILE, (fit.tile.positions, fit.tile.output_channels, fit.tile.input_channels), strict=True))
     numbers = {f"l{level}_bytes": Number(float(size), "B", "measured", f"{CACHES} of the first processor") for level, size in _caches().items()}
     numbers |= {name: Number(float(value), "1", "published", "XNNPACK's int8 kernels for the flags of /proc/cpuinfo") for name, value in tile.items()}

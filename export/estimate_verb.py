@@ -69,9 +69,18 @@ def _text(told: "Estimate", device: "Profile", model: Path) -> str:
                      f"{layer.macs:>12,} {layer.weight_bytes:>11,} {layer.seconds / whole:>6.1%} {layer.seconds:>10.3g}"))
     besides = max(0.0, whole - sum(layer.seconds or 0.0 for layer in told.per_layer))
     lines.append(f"  {'the call itself, transfer':<66} {besides / whole:>6.1%} {besides:>10.3g}")
-    unsure = [f"note: whether the accelerator takes {len(told.uncertain)} of the operators is not known before its compiler has seen them (`pixie lint`); the "
-              "median is as if it did, the interval reaches to where its host runs them, if that has a price"] if told.uncertain else []
+    unsure = [_unsure(told, device)] if told.uncertain else []
     return "\n".join([*lines, "", *(f"without a price: {one}" for one in told.unpriced), *unsure, *(f"note: {caveat}" for caveat in device.caveats)]).rstrip()
+
+
+def _unsure(told: "Estimate", device: "Profile") -> str:
+    from hw_profiles.profile import profile
+
+    words = f"note: whether the accelerator takes {len(told.uncertain)} of the operators is not known before its compiler has seen them (`pixie lint`); the " \
+            "median is as if it did"  # fmt: skip
+    if not device.host:
+        return f"{words}, and what they take on its host is not known: no profile has a price for it"
+    return f"{words}, the interval's ends are those of both cases, in the other of which they run on {device.host} (trust {profile(device.host).trust})"
 
 
 def _shown(interval: "Interval", unit: str) -> str:

@@ -12,8 +12,8 @@ from hw_profiles.profile import Profile, profile
 def estimate_on(network: Network, device: Profile, threads: int = 1, batch: int = 1, partial: bool = False) -> Estimate:
     """As `hw_profiles.cost_model.estimate`, with what it raises, for a device with a cost model, as all boards have one. An open batch is one item.
 
-    Where it is not certain that an accelerator takes an operator, the medians are as if it did, and the intervals reach over both cases, if the host has a
-    price. InputError for more threads than its cost model knows.
+    Where it is not certain that an accelerator takes an operator, the medians are as if it did, and the intervals reach from the lower to the upper end of both
+    cases', if the profile names a host. InputError for more threads than its cost model knows.
     """
     check_threads(device, threads)
     network, host = single(network), profile(device.host) if device.host else None

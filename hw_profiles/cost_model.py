@@ -4,7 +4,7 @@ One equation for each way to compute, chosen by the profile's `cost_model`:
 
     instructions    sum over operators of max(N CPI / f, bytes / bandwidth), N the instructions that ARM's kernels execute (instructions.py);
                     threads share all beyond the first millisecond but the serial part s of it: t (s + (1 - s) / n)
-    loops           the same with N CPI / f in one: seconds of each of the kernels' loops, as a machine was seen to take them; one thread
+    loops           the same with N CPI / f in one: seconds of a round of each of the kernels' loops, fitted to latencies of the machine; one thread
     systolic        t0 (1 + s (IO / image - 1)) + IO / link + alpha cycles / f + t_op operators + max(0, weights - cache) / link, IO the bytes in and out,
                     cycles those of a side x side array that takes side x side weights at once (google-coral's Edge TPU)
     npu             sum over operators of max(MAC / (MAC per cycle) / f, weights / flash, moved / SRAM) (Arm Vela's PERFORMANCE.md)
@@ -15,7 +15,7 @@ model makes of models it was not fitted on (`model_error`). The equation is eval
 """
 
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log
 
@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .instructions import COEFFICIENTS, SECONDS, TERMS, TILE, Tile, terms
-from .network import Network
+from .network import Network, Tensor
 from .profile import Number, Profile
 from .work import Unpriced, Work, live_bytes, size_of, weight_bytes, works
 
@@ -140,18 +140,19 @@ def estimate(network: Network, profile: Profile, host: Profile | None = None, ma
     unpriced = [one for one in todo if isinstance(one, Unpriced)]
     if unpriced and not partial:
         raise unpriced[0]
-    numbers = Numbers(profile)
-    seconds, total = _call([todo[index] for index in taken], profile, numbers, threads, batch * io_bytes(network, partial))
-    spent = dict(zip(taken, seconds, strict=True))
-    if host is not None and rest:
-        seconds, more = _call([todo[index] for index in rest], host, Numbers(host), threads, 0)
-        spent |= dict(zip(rest, seconds, strict=True))
-        total = total + more
+    numbers, total, energy = Numbers(profile), np.zeros(DRAWS), _Joules()
+    spent: dict[int, Draws | None] = {}
+    for device, places, moved in ((profile, taken, batch * _transferred(network, taken, partial)), (host, rest, 0)):
+        if device is None or not places:  # an accelerator that takes nothing is not called
+            continue
+        seconds, whole = _call([todo[index] for index in places], device, Numbers(device), threads, moved)
+        spent |= dict(zip(places, seconds, strict=True))
+        total = total + whole
+        energy.add(whole, Numbers(device), threads)
     layers = [_layer(index, network.operators[index].kind, index in rest or profile.cost_model in _ON_CPU, work, spent.get(index))
               for index, work in enumerate(todo)]
     weights, kept = weight_bytes(network), batch * live_bytes(network, partial)
-    busy = threads if float(np.median(total)) > ONE_THREAD_S else 1
-    return Estimate(profile.name, threads, batch, interval(total), _energy(total, numbers, busy), kept + (0 if "flash_bytes" in numbers else weights),
+    return Estimate(profile.name, threads, batch, interval(total), energy.interval(), kept + (0 if "flash_bytes" in numbers else weights),
                     network.file_bytes, tuple(layers), bool(unpriced), tuple(str(one) for one in unpriced))
 
 
@@ -171,6 +172,21 @@ def systolic_cycles(work: Work, side: int) -> float:
 def io_bytes(network: Network, partial: bool = False) -> int:
     """Bytes of a call's inputs and outputs; ValueError for an open shape, which counts as nothing where `partial`."""
     return sum(size_of(tensor, partial) for tensor in (*network.inputs, *network.outputs))
+
+
+def _transferred(network: Network, taken: Collection[int], partial: bool) -> int:
+    """Bytes that go to the operators `taken` and come from them: inputs, outputs, and what crosses to the others and back."""
+    inside = [network.operators[index] for index in taken]
+    others = [operator for index, operator in enumerate(network.operators) if index not in taken]
+
+    def between(makers: Iterable[Tensor], readers: Iterable[Tensor | None]) -> dict[int, Tensor]:
+        read = {id(tensor) for tensor in readers}
+        return {id(tensor): tensor for tensor in makers if id(tensor) in read}
+
+    there = between((*network.inputs, *(tensor for operator in others for tensor in operator.outputs)), (tensor for one in inside for tensor in one.inputs))
+    back = between((tensor for operator in inside for tensor in operator.outputs),
+                   (*network.outputs, *(tensor for operator in others for tensor in operator.inputs)))
+    return sum(size_of(tensor, partial) for tensor in (*there.values(), *back.values()))
 
 
 def _call(todo: Sequence[Work | Unpriced], profile: Profile, d: Numbers, threads: int, io_bytes: int) -> tuple[list[Draws | None], Draws]:
@@ -233,13 +249,27 @@ def _cycles_per_mac(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) 
     return [None if isinstance(one, Unpriced) else d["cycles_per_mac"] * one.macs / d["clock_hz"] for one in todo], np.zeros(DRAWS)
 
 
-def _energy(seconds: Draws, d: Numbers, threads: int) -> Interval | None:
-    """Of the board: idle power and, for each core that computes, its part of what all of them add; or the one active power of a small one."""
-    if "power_active_w" in d:
-        return interval(seconds * d["power_active_w"])
-    if "power_idle_w" not in d or "power_stress_w" not in d:
-        return None
-    return interval(seconds * (d["power_idle_w"] + (d["power_stress_w"] - d["power_idle_w"]) * threads / d["cores"]))
+class _Joules:
+    """Of all devices that take part in a call, each for its own seconds; none where one of them has no power."""
+
+    def __init__(self) -> None:
+        self._sum, self._known = np.zeros(DRAWS), True
+
+    def add(self, seconds: Draws, d: Numbers, threads: int) -> None:
+        """Idle power and, for each core that computes, its part of what all of them add; or the one active power of a small one."""
+        if "power_active_w" in d:
+            power = d["power_active_w"]
+        elif "power_idle_w" in d and "power_stress_w" in d:
+            busy = threads if float(np.median(seconds)) > ONE_THREAD_S else 1
+            power = d["power_idle_w"] + (d["power_stress_w"] - d["power_idle_w"]) * busy / d["cores"]
+        else:
+            self._known = False
+            return
+        self._sum = self._sum + seconds * power
+
+    def interval(self) -> Interval | None:
+        """None where it is not known."""
+        return interval(self._sum) if self._known else None
 
 
 def _layer(index: int, kind: str, on_cpu: bool, work: Work | Unpriced, seconds: Draws | None) -> Layer:

@@ -71,10 +71,12 @@ def test_a_long_run_goes_on_where_it_was_cut_off(tmp_path):
 
     with pytest.raises(KeyboardInterrupt):
         bench._measure([steps(done)[0], Step("second", cut, 1)], kept, "key", 5)
-    found, seconds = bench._measure(steps(done), kept, "key", 5)
+    first = kept / "first-step.json"
+    first.write_text(json.dumps({**json.loads(first.read_text()), "seconds": 7.5, "date": "the day before"}))
+    found, seconds, before = bench._measure(steps(done), kept, "key", 5)
     assert done == ["first step", "second"]
     assert [stage.records[0].id for stage in found] == ["first step", "second"] and all(stage.records[0].seed == 5 for stage in found)
-    assert list(seconds) == ["second"]
+    assert seconds["first step"] == 7.5 and list(seconds) == ["first step", "second"] and before == {"first step": "the day before"}
 
 
 def test_what_was_kept_for_another_key_is_measured_again(tmp_path):

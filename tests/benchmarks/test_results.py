@@ -111,7 +111,7 @@ def test_a_defect_of_ours_leaves_the_old_file(tmp_path, results):
 
 @pytest.mark.parametrize("path", sorted(KEPT.glob("*.json")), ids=lambda path: path.stem)
 def test_a_results_file_of_the_repository_is_judged_by_todays_claims(path):
-    """`make full` wrote it; one that claims have left behind is made again, and none is mended by hand."""
+    """One that claims have left behind is made again."""
     kept = read_results(path)
     assert kept.scale == "full" and kept.task == path.stem and kept.environment["cpu"] and kept.environment["date"].startswith("20")
     assert kept.gates == judge(kept.records, claims_of(kept.task, "full"))

@@ -76,6 +76,7 @@ def test_what_a_compiler_may_refuse_is_priced_both_ways(bundle, capsys, monkeypa
         told = json.loads(estimate(capsys, bundle, "--profile", board, "--json")[1])
         taken, left = estimate_cost(unsure, profile(board)), host and estimate_cost(unsure, profile(board), profile(host), [])
         assert told["uncertain"] == [0] and told["latency_s"]["p50"] == taken.latency_s.p50
+        assert not left or left.latency_s == estimate_cost(unsure, profile(host)).latency_s  # an accelerator that takes nothing is not called
         ends = [one.latency_s for one in (taken, left) if one]
         assert (told["latency_s"]["lo"], told["latency_s"]["hi"]) == (min(one.lo for one in ends), max(one.hi for one in ends))
         assert "whether the accelerator takes 1 of the operators" in estimate(capsys, bundle, "--profile", board)[1]
