@@ -6,7 +6,7 @@ from typing import Any
 
 from ..results import Record, Results
 
-DECIMALS = {"AUC": 4, "F1": 3, "share": 3, "sigma": 2, "bits/sample": 3, "µs": 1, "ms": 2, "MB": 2, "times real time": 0, "per hour": 2, "mag": 1, "x": 1}
+DECIMALS = {"AUC": 4, "F1": 3, "share": 3, "sigma": 2, "bits/sample": 3, "µs": 1, "ms": 2, "MB": 2, "times real time": 0, "per hour": 2, "mag": 1, "x": 2}
 UNITS = {"AUC": "", "F1": "", "share": "", "count": "", "x": "×"}  # where another one than the record's is shown
 TRACK_LIMIT = "tracks.limit."  # and the method: the faintest magnitude at which half of the meteors become tracks
 MINUS = "\N{MINUS SIGN}"
