@@ -153,7 +153,7 @@ def test_a_limit_that_was_looked_for_and_is_not_there_is_not_called_unmeasured(p
 def test_tiles_show_what_was_measured_and_nothing_else(page, results, tmp_path):
     tiles = re.search(r'<dl class="tiles">(.*?)</dl>', page, re.DOTALL)
     assert tiles and tiles[1].count("<dt>") == 6
-    assert "12.7 <span class=\"unit\">×</span>" in tiles[1] and "4.6 <span class=\"unit\">mag</span>" in tiles[1]
+    assert "12.70 <span class=\"unit\">×</span>" in tiles[1] and "4.6 <span class=\"unit\">mag</span>" in tiles[1]
     fewer = with_records(results, pixels__claim_10x=None, pixels__frame_ms=record("pixels.frame_ms", None, "ms"))
     bare = render(replace(fewer, figures={}), tmp_path)
     assert bare.count("<dt>") == 4
