@@ -29,7 +29,7 @@ POST = f"{SOURCE}; TensorFlow's post-training int8 file of the float twin less f
 
 @dataclass(frozen=True)
 class Difference:
-    """AUC of one method less that of the float twin on the same windows: as measured, and float64 [DRAWS] with scenes drawn again."""
+    """AUC of one method less that of another, else the float twin, on the same windows: as measured, and float64 [DRAWS] with scenes drawn again."""
 
     value: float
     draws: np.ndarray
@@ -59,8 +59,8 @@ class Judged:
 def seeds(runs: list[Path], material: Material) -> Stage:
     """`int8.seeds`: mean over runs of AUC int8 less float twin, None with too few runs or windows; `.low` its lower 95 % bound, `.windows`, `.SEED` of each.
 
-    `int8.seeds.post_training` and `.SEED` are the same of TensorFlow's post-training file. InputError unless the runs differ in their seeds, and in
-    nothing else.
+    `int8.seeds.post_training` and `.SEED` are the same of TensorFlow's post-training file, `int8.seeds.over_post_training` is our mean less its. InputError
+    unless the runs differ in their seeds, and in nothing else.
     """
     judged = [judge_run(run, number, material) for number, run in enumerate(read_runs(runs))]
     windows, posts = sum(one.windows for one in judged), [one.post_training for one in judged if one.post_training is not None]
@@ -76,6 +76,10 @@ def seeds(runs: list[Path], material: Material) -> Stage:
     if len(posts) == len(judged):
         means.append(mean_of(posts).record("int8.seeds.post_training", windows, material.seed, f"{POST}; mean over seeds"))
     rows.append(row(f"mean over {len(judged)} seeds", means))
+    if len(posts) == len(judged):  # the same scenes were drawn for both, so their draws are pairs
+        over = Difference(mean.value - mean_of(posts).value, mean.draws - mean_of(posts).draws)
+        means.append(over.record("int8.seeds.over_post_training", windows, material.seed, f"{INT8}, less the post-training file; mean over seeds"))
+        rows.append({"name": "our mean less the post-training file's", "cells": [means[-1].id, None]})
     means.append(replace(means[0], id="int8.seeds.low", value=mean.spread.low, spread=None, source=f"{INT8}; lower 95 % bound of the mean over seeds"))
     if len(judged) < LEAST_RUNS or windows < LEAST_WINDOWS:
         means = [replace(record, value=None, spread=None) for record in means]

@@ -80,7 +80,10 @@ def test_the_mean_over_seeds_has_the_interval_of_the_mean(runs, made_up, tmp_pat
     assert max(posts) < 0 and found["int8.seeds.post_training"].value == pytest.approx(np.mean(posts))
     table = stage.figures["tables"]["seeds"]
     assert [row["cells"] for row in table["rows"]] == [*([f"int8.seeds.{seed}", f"int8.seeds.post_training.{seed}"] for seed in LOSS),
-                                                       ["int8.seeds", "int8.seeds.post_training"], ["int8.seeds.windows", None]]
+                                                       ["int8.seeds", "int8.seeds.post_training"], ["int8.seeds.over_post_training", None],
+                                                       ["int8.seeds.windows", None]]
+    over = found["int8.seeds.over_post_training"]
+    assert over.value == pytest.approx(mean.value - found["int8.seeds.post_training"].value) and over.spread.low <= over.value <= over.spread.high
     assert stage.figures["notes"] == []
 
 
@@ -95,7 +98,7 @@ def test_every_run_is_judged_on_balanced_windows_of_its_own(runs, made_up, tmp_p
 def test_of_too_few_runs_or_windows_no_mean_is_told(runs, made_up, tmp_path, monkeypatch, number, least):
     monkeypatch.setattr(seeds, "LEAST_WINDOWS", least)
     found = by_id(seeds.seeds(runs[:number], material(tmp_path)))
-    for name in ("int8.seeds", "int8.seeds.low", "int8.seeds.post_training"):
+    for name in ("int8.seeds", "int8.seeds.low", "int8.seeds.post_training", "int8.seeds.over_post_training"):
         assert found[name].value is None and found[name].spread is None
     assert found["int8.seeds.windows"].value > 100 and found["int8.seeds.6"].value < 0
 
