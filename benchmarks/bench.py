@@ -189,7 +189,7 @@ def pixel_steps(targets: Targets, study: Path | None, recorded: Path | None, kep
             Step("latency", lambda: latency.latency(bundle, FLIGHT_ENGINES, (latency.pixel_windows(seed),), scratch, scale, seed, pace=latency.FRAME_PACE), 50),
             Step("figures", lambda: pixel_pictures.focal_figures(bundle, seed), 5),
             Step("refusals", lambda: _pixel_refusals(bundle, targets.run or bundle, scratch, scale, seed), 50),
-            Step("boards", lambda: boards.boards({"pixels": bundle / "model.tflite"}, "minieuso"), 3),
+            Step("boards", lambda: boards.boards({"pixels": bundle}, "minieuso"), 3),
         ]
         if scale == "full":
             found += [Step("kernel sets", lambda: kernel_sets.pixel_kernel_sets(bundle, scale, seed), 60),
@@ -228,7 +228,7 @@ def steps(targets: Targets, material: Material, slices: Path | None, beside: Bes
             Step("memory and throughput", lambda: memory.memory(bundle, material.stream(), scale, seed), 15),
             Step("board", lambda: board.board_imports(bundle, material.stream()[:, :83_200]), 3),
             Step("streams", lambda: streams.streams(bundle, scale, seed), 5),
-            Step("boards", lambda: boards.boards({name: folder / "model.tflite" for name, folder in material.networks().items()}, "mmia"), 6),
+            Step("boards", lambda: boards.boards(material.networks(), "mmia"), 6),
             *(hardware_steps(material, seed) if scale == "full" else []),
         ]
         if targets.run is not None:

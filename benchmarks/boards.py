@@ -23,18 +23,19 @@ COLUMNS = ["board", "latency", "energy of a call", "memory", "duty cycle", "rate
 SOURCE = "benchmarks/boards.py; hw_profiles/cost_model.py"
 
 
-def boards(models: Mapping[str, Path], task: str) -> Stage:
-    """`boards.MODEL.NAME.ms`, `.mj`, `.ram_kb`, `.duty`, `.rate`, `.batch` of each .tflite model, `boards.MODEL.NAME.pays` of accelerators, and their tables:
-    `boards_MODEL` and `accelerators`."""
+def boards(folders: Mapping[str, Path], task: str) -> Stage:
+    """`boards.MODEL.NAME.ms`, `.mj`, `.ram_kb`, `.duty`, `.rate`, `.batch` of the model.tflite in each folder, `boards.MODEL.NAME.pays` of accelerators, and
+    their tables: `boards_MODEL` and `accelerators`."""
     records: list[Record] = []
     paying: list[dict[str, Any]] = []
     notes: list[str] = []
     tables: dict[str, Any] = {}
-    for model, path in models.items():
-        network, deadline = read_network(path), DEADLINES_S[task]
+    devices, deadline = [profile(name) for name in names()], DEADLINES_S[task]
+    for model, folder in folders.items():
+        network = read_network(folder / "model.tflite")
         rows = []
         uncertain: dict[str, int] = {}  # by device: operators that it may not take
-        for device in map(profile, names()):
+        for device in devices:
             try:
                 told = estimate_on(network, device)
             except Unpriced as reason:

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import astuple
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from hw_profiles.profile import Number, Profile, profile_text
 
 from .environment import cpu_model, timer_resolution_ns
 from .fitting import this_host
+from .fitting.profiles import fitted_number
 
 REPEATS = 50
 TOLD_WELL = 0.15  # median error of as many models as are tested, above which the cost model is not said to be validated
@@ -74,23 +76,19 @@ def _fitted(fit: this_host.HostFit) -> dict[str, Number]:
     words = (f"{this_host.SOURCE}, one number for each of {len(this_host.KERNELS)} kinds of loops, within which ratios are a Cortex-A76's; "
              f"{this_host.in_words(fit)}")
     tested = f"mean error of {', '.join(fit.tested)}"
-    tile = dict(zip(TILE, (fit.tile.positions, fit.tile.output_channels, fit.tile.input_channels), strict=True))
+    tile = dict(zip(TILE, astuple(fit.tile), strict=True))
     numbers = {f"l{level}_bytes": Number(float(size), "B", "measured", f"{CACHES} of the first processor") for level, size in _caches().items()}
     numbers |= {name: Number(float(value), "1", "published", "XNNPACK's int8 kernels for the flags of /proc/cpuinfo") for name, value in tile.items()}
-    numbers |= {name: _fit(value, "s", words, len(fit.fitted)) for name, value in zip(SECONDS, fit.seconds, strict=True)}
+    numbers |= {name: fitted_number(value, "s", words, len(fit.fitted)) for name, value in zip(SECONDS, fit.seconds, strict=True)}
     error = f"{LEVEL:.0%} of the fitted models are told this well by a fit without them"
-    return numbers | {"model_error": _fit(np.quantile(fit.left_out, LEVEL), "share", error, len(fit.fitted)),
-                      "validation_error": _fit(fit.errors.mean(), "share", tested, len(fit.tested))}
+    return numbers | {"model_error": fitted_number(np.quantile(fit.left_out, LEVEL), "share", error, len(fit.fitted)),
+                      "validation_error": fitted_number(fit.errors.mean(), "share", tested, len(fit.tested))}
 
 
 def _caches() -> dict[int, int]:
     """Bytes of the unified caches by level, as far as the system tells."""
     return {int((one / "level").read_text()): int((one / "size").read_text().rstrip("K\n")) << 10
             for one in sorted(CACHES.glob("index*")) if (one / "type").read_text() == "Unified\n"}
-
-
-def _fit(value: float, unit: str, source: str, n: int) -> Number:
-    return Number(float(f"{value:.4g}"), unit, "fitted", source, n=n)
 
 
 def _engine_call(graph: Graph, folder: Path) -> tuple[Callable[[], object], str]:

@@ -18,10 +18,10 @@ SOURCE = "benchmarks/layers.py; operators and shapes as the file has them, for o
 
 def layers(path: Path, slug: str) -> Stage:
     """`layers_of.SLUG` and `sizes_of.SLUG` of a file; one whose operators cannot be read has its bytes alone, and a note."""
-    flash = Record(f"sizes_of.{slug}.flash", path.stat().st_size, "bytes", "measured", ON, None, 1, None, "file system")
-    sizes: dict[str, Any] = {"columns": ["whole file", "value"], "rows": [{"name": "file (flash)", "cells": [flash.id]}]}
     from export.on_board import single
 
+    flash = Record(f"sizes_of.{slug}.flash", path.stat().st_size, "bytes", "measured", ON, None, 1, None, "file system")
+    sizes: dict[str, Any] = {"columns": ["whole file", "value"], "rows": [{"name": "file (flash)", "cells": [flash.id]}]}
     try:
         network = single(_read(path))
     except (PixieError, ModuleNotFoundError) as reason:

@@ -73,11 +73,12 @@ def seeds(runs: list[Path], material: Material) -> Stage:
         rows.append(row(f"trained with seed {one.seed}", own))
     mean = mean_of([one.int8 for one in judged])
     means = [mean.record("int8.seeds", windows, material.seed, f"{INT8}; mean over seeds")]
-    if len(posts) == len(judged):
-        means.append(mean_of(posts).record("int8.seeds.post_training", windows, material.seed, f"{POST}; mean over seeds"))
+    post = mean_of(posts) if len(posts) == len(judged) else None
+    if post is not None:
+        means.append(post.record("int8.seeds.post_training", windows, material.seed, f"{POST}; mean over seeds"))
     rows.append(row(f"mean over {len(judged)} seeds", means))
-    if len(posts) == len(judged):  # the same scenes were drawn for both, so their draws are pairs
-        over = Difference(mean.value - mean_of(posts).value, mean.draws - mean_of(posts).draws)
+    if post is not None:  # the same scenes were drawn for both, so their draws are pairs
+        over = Difference(mean.value - post.value, mean.draws - post.draws)
         means.append(over.record("int8.seeds.over_post_training", windows, material.seed, f"{INT8}, less the post-training file; mean over seeds"))
         rows.append({"name": "our mean less the post-training file's", "cells": [means[-1].id, None]})
     means.append(replace(means[0], id="int8.seeds.low", value=mean.spread.low, spread=None, source=f"{INT8}; lower 95 % bound of the mean over seeds"))

@@ -19,7 +19,7 @@ def estimate_on(network: Network, device: Profile, threads: int = 1, batch: int 
     network, host = single(network), profile(device.host) if device.host else None
     hoped, certain = _mapped(network, device)
     told = estimate(network, device, host, hoped, threads, batch, partial)
-    if hoped is None or certain is None or list(hoped) == list(certain):
+    if hoped is None or certain is None or hoped == certain:
         return told
     told = replace(told, uncertain=tuple(index for index in hoped if index not in certain))
     if host is None:
@@ -52,21 +52,13 @@ def _of_one(tensor: Tensor) -> Tensor:
 
 
 def _mapped(network: Network, device: Profile) -> tuple[Collection[int] | None, Collection[int] | None]:
-    """The operators that the accelerator takes if it takes all that are uncertain, and if it takes none of them; None for a device without rules.
-
-    The Edge TPU's compiler ends at the first that it does not map; Vela leaves single ones to the processor.
-    """
-    from .rules import DOES_NOT_MAP, MAPS, judge
+    """The operators that the accelerator takes if it takes all that are uncertain, and if it takes none of them; None for a device without rules."""
+    from .rules import judge
 
     if device.cost_model not in ("systolic", "npu"):
         return None, None
     verdict = judge(network, "edgetpu" if device.cost_model == "systolic" else device.name)
-    hoped = [index for index, one in enumerate(verdict.operators) if one.verdict != DOES_NOT_MAP]
-    if device.cost_model == "npu":
-        certain = [index for index in hoped if verdict.operators[index].verdict == MAPS]
-        return hoped if verdict.partition else [], certain if verdict.certain else []
-    first = hoped[0] if hoped else 0
-    return range(first, first + verdict.partition), range(first, first + verdict.certain)
+    return verdict.taken, verdict.surely
 
 
 def _over(one: Interval, other: Interval) -> Interval:

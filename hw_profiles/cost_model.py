@@ -140,19 +140,21 @@ def estimate(network: Network, profile: Profile, host: Profile | None = None, ma
     unpriced = [one for one in todo if isinstance(one, Unpriced)]
     if unpriced and not partial:
         raise unpriced[0]
-    numbers, total, energy = Numbers(profile), np.zeros(DRAWS), _Joules()
+    total, joules = np.zeros(DRAWS), []
     spent: dict[int, Draws | None] = {}
-    for device, places, moved in ((profile, taken, batch * _transferred(network, taken, partial)), (host, rest, 0)):
+    for device, places, moved in ((profile, taken, batch * io_bytes(network, taken, partial)), (host, rest, 0)):
         if device is None or not places:  # an accelerator that takes nothing is not called
             continue
-        seconds, whole = _call([todo[index] for index in places], device, Numbers(device), threads, moved)
+        numbers = Numbers(device)
+        seconds, whole = _call([todo[index] for index in places], device, numbers, threads, moved)
         spent |= dict(zip(places, seconds, strict=True))
         total = total + whole
-        energy.add(whole, Numbers(device), threads)
+        joules.append(_joules(whole, numbers, threads))  # each device's own
     layers = [_layer(index, network.operators[index].kind, index in rest or profile.cost_model in _ON_CPU, work, spent.get(index))
               for index, work in enumerate(todo)]
+    energy = None if any(one is None for one in joules) else interval(_sum(joules))
     weights, kept = weight_bytes(network), batch * live_bytes(network, partial)
-    return Estimate(profile.name, threads, batch, interval(total), energy.interval(), kept + (0 if "flash_bytes" in numbers else weights),
+    return Estimate(profile.name, threads, batch, interval(total), energy, kept + (0 if "flash_bytes" in profile.numbers else weights),
                     network.file_bytes, tuple(layers), bool(unpriced), tuple(str(one) for one in unpriced))
 
 
@@ -169,15 +171,11 @@ def systolic_cycles(work: Work, side: int) -> float:
     return work.tiled_macs(side, side) / side**2
 
 
-def io_bytes(network: Network, partial: bool = False) -> int:
-    """Bytes of a call's inputs and outputs; ValueError for an open shape, which counts as nothing where `partial`."""
-    return sum(size_of(tensor, partial) for tensor in (*network.inputs, *network.outputs))
-
-
-def _transferred(network: Network, taken: Collection[int], partial: bool) -> int:
-    """Bytes that go to the operators `taken` and come from them: inputs, outputs, and what crosses to the others and back."""
-    inside = [network.operators[index] for index in taken]
-    others = [operator for index, operator in enumerate(network.operators) if index not in taken]
+def io_bytes(network: Network, taken: Collection[int] | None = None, partial: bool = False) -> int:
+    """Bytes that go to the operators `taken` (default: all) and come from them: inputs, outputs, and what crosses to the others and back. ValueError for an
+    open shape, which counts as nothing where `partial`."""
+    inside = [operator for index, operator in enumerate(network.operators) if taken is None or index in taken]
+    others = [operator for index, operator in enumerate(network.operators) if not (taken is None or index in taken)]
 
     def between(makers: Iterable[Tensor], readers: Iterable[Tensor | None]) -> dict[int, Tensor]:
         read = {id(tensor) for tensor in readers}
@@ -249,27 +247,14 @@ def _cycles_per_mac(todo: Sequence[Work | Unpriced], d: Numbers, io_bytes: int) 
     return [None if isinstance(one, Unpriced) else d["cycles_per_mac"] * one.macs / d["clock_hz"] for one in todo], np.zeros(DRAWS)
 
 
-class _Joules:
-    """Of all devices that take part in a call, each for its own seconds; none where one of them has no power."""
-
-    def __init__(self) -> None:
-        self._sum, self._known = np.zeros(DRAWS), True
-
-    def add(self, seconds: Draws, d: Numbers, threads: int) -> None:
-        """Idle power and, for each core that computes, its part of what all of them add; or the one active power of a small one."""
-        if "power_active_w" in d:
-            power = d["power_active_w"]
-        elif "power_idle_w" in d and "power_stress_w" in d:
-            busy = threads if float(np.median(seconds)) > ONE_THREAD_S else 1
-            power = d["power_idle_w"] + (d["power_stress_w"] - d["power_idle_w"]) * busy / d["cores"]
-        else:
-            self._known = False
-            return
-        self._sum = self._sum + seconds * power
-
-    def interval(self) -> Interval | None:
-        """None where it is not known."""
-        return interval(self._sum) if self._known else None
+def _joules(seconds: Draws, d: Numbers, threads: int) -> Draws | None:
+    """Of a device: idle power and, for each core that computes, its part of what all of them add; or the one active power of a small one."""
+    if "power_active_w" in d:
+        return seconds * d["power_active_w"]
+    if "power_idle_w" not in d or "power_stress_w" not in d:
+        return None
+    busy = threads if float(np.median(seconds)) > ONE_THREAD_S else 1
+    return seconds * (d["power_idle_w"] + (d["power_stress_w"] - d["power_idle_w"]) * busy / d["cores"])
 
 
 def _layer(index: int, kind: str, on_cpu: bool, work: Work | Unpriced, seconds: Draws | None) -> Layer:

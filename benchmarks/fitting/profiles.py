@@ -28,12 +28,12 @@ def fitted() -> dict[str, dict[str, Number]]:
     for core in CORES:
         counted, (share, threaded) = counted_fit(core), serial_share(core)
         source = f"least squares of relative errors over {counted.source}"
-        numbers = {name: _number(value, "instr", source, len(counted.names)) for name, value in coefficients(counted).items()}
+        numbers = {name: fitted_number(value, "instr", source, len(counted.names)) for name, value in coefficients(counted).items()}
         error = f"{LEVEL} % of the models left out one by one are told this well (mean {counted.errors.mean():.1%}, worst {counted.errors.max():.0%}), " \
                 f"{counted.source}"  # fmt: skip
-        numbers["model_error"] = _number(np.percentile(counted.errors, LEVEL), "share", error, len(counted.names))
+        numbers["model_error"] = fitted_number(np.percentile(counted.errors, LEVEL), "share", error, len(counted.names))
         numbers["cycles_per_instruction_int8"] = _ratio(instructions[core], "1", "published latency x clock / instructions of the cost model")
-        numbers["serial_share"] = _number(share, "share", f"published latencies on 1 to 4 threads, {TABLE}", threaded)
+        numbers["serial_share"] = fitted_number(share, "share", f"published latencies on 1 to 4 threads, {TABLE}", threaded)
         found[f"{core}-litert"] = numbers
     for name, ratios in cycles_per_mac().items():
         found[name] = {"cycles_per_mac": _ratio(ratios, "cycle/MAC", "published latency x clock / MAC")}
@@ -79,6 +79,11 @@ def stale(numbers: Mapping[str, Mapping[str, Number]]) -> list[str]:
     return lines
 
 
+def fitted_number(value: float, unit: str, source: str, n: int) -> Number:
+    """A fitted number of four digits, from n rows."""
+    return Number(_rounded(value), unit, "fitted", source, n=n)
+
+
 def _edgetpu() -> dict[str, dict[str, Number]]:
     fit, rows = fit_edgetpu(), edgetpu_rows(fitted_rows())
     errors, known = row_errors(rows), np.array([sum(other.profile == row.profile for other in rows) >= KNOWN for row in rows])
@@ -88,18 +93,14 @@ def _edgetpu() -> dict[str, dict[str, Number]]:
     array = {"operator_overhead_s": (fit.operator_s, "s", words), "parameter_cache_bytes": (fit.cache_bytes, "B", words),
              "systolic_cycle_factor": (fit.cycle_factor, "1", f"cycles over those of an array that is never idle, {words}"),
              "model_error": (np.percentile(errors, LEVEL), "share", error)}
-    found = {"edgetpu": {name: _number(value, unit, source, len(rows)) for name, (value, unit, source) in array.items()}}
+    found = {"edgetpu": {name: fitted_number(value, unit, source, len(rows)) for name, (value, unit, source) in array.items()}}
     for host, call in fit.call_s.items():
         own = sum(row.profile == host for row in rows)
-        found[host] = {"call_overhead_s": _number(call, "s", words, own), "link_bytes_per_s": _number(1 / fit.byte_s[host], "B/s", words, own)}
+        found[host] = {"call_overhead_s": fitted_number(call, "s", words, own), "link_bytes_per_s": fitted_number(1 / fit.byte_s[host], "B/s", words, own)}
         if own >= KNOWN:
             least = f"{LEVEL} % of the {known.sum()} latencies of hosts with {KNOWN} or more are told this well by a fit without them"
-            found[host]["model_error"] = _number(np.percentile(errors[known], LEVEL), "share", least, int(known.sum()))
+            found[host]["model_error"] = fitted_number(np.percentile(errors[known], LEVEL), "share", least, int(known.sum()))
     return found
-
-
-def _number(value: float, unit: str, source: str, n: int) -> Number:
-    return Number(_rounded(value), unit, "fitted", source, n=n)
 
 
 def _ratio(ratios: Ratios, unit: str, what: str) -> Number:
@@ -109,7 +110,7 @@ def _ratio(ratios: Ratios, unit: str, what: str) -> Number:
 
 
 def _validation(words: str, error: float, n: int) -> tuple[str, Number]:
-    return words, _number(error, "share", "mean error of these latencies", n)
+    return words, fitted_number(error, "share", "mean error of these latencies", n)
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -140,9 +140,9 @@ def _features(names: list[str], tile: Tile) -> np.ndarray:
 
 @cache
 def _works(name: str) -> list[Work]:
-    from .counted import works_of
+    from .counted import counted_works, works_of
 
-    return works_of(_graph(name))
+    return counted_works().get(name) or works_of(_graph(name))
 
 
 def _graph(name: str) -> Graph:

@@ -72,15 +72,25 @@ class Judged:
 class Verdict:
     """A network on a target. `broken`: rules for the whole file.
 
-    `partition`: operators that run on the accelerator if all uncertain ones map; `certain`: if none of them does. 0 where the compiler stops.
+    `taken`: indices of the operators that run on the accelerator if all uncertain ones map; `surely`: if none of them does. Both () where the compiler stops.
     """
 
     target: str
     operators: tuple[Judged, ...]
     broken: tuple[Rule, ...]
-    partition: int
-    certain: int
+    taken: tuple[int, ...]
+    surely: tuple[int, ...]
     weights_bytes: int
+
+    @property
+    def partition(self) -> int:
+        """How many are `taken`."""
+        return len(self.taken)
+
+    @property
+    def certain(self) -> int:
+        """How many are `surely`."""
+        return len(self.surely)
 
     @property
     def verdict(self) -> str:
@@ -104,21 +114,21 @@ def hold(network: Network, target: Target) -> Verdict:
                       for operator in network.operators)
     broken = tuple(rule for rule in target.file_rules if rule.broken(network))
     stops = any(rule.stops for rule in (*broken, *(rule for judged in operators for rule in judged.broken)))
-    partition, certain = (0 if stops else _partition(operators, target, taken) for taken in ((MAPS, UNCERTAIN), (MAPS,)))
-    return Verdict(target.name, operators, broken, partition, certain, weight_bytes(network))
+    taken, surely = (() if stops else _partition(operators, target, verdicts) for verdicts in ((MAPS, UNCERTAIN), (MAPS,)))
+    return Verdict(target.name, operators, broken, taken, surely, weight_bytes(network))
 
 
 def _looks_at(rule: Rule, operator: Operator) -> bool:
     return rule.kinds is None or operator.kind in rule.kinds
 
 
-def _partition(operators: tuple[Judged, ...], target: Target, taken: Collection[str]) -> int:
-    fits = [judged.verdict in taken for judged in operators]
+def _partition(operators: tuple[Judged, ...], target: Target, verdicts: Collection[str]) -> tuple[int, ...]:
+    fits = [judged.verdict in verdicts for judged in operators]
     if not target.one_partition:
-        return sum(fits)
+        return tuple(index for index, fit in enumerate(fits) if fit)
     # What turns a float input into codes stays on the CPU and cuts nothing: the compiler's log in google-coral/edgetpu#75.
-    first = sum(1 for _ in takewhile(lambda judged: judged.operator.kind == "QUANTIZE" and judged.verdict not in taken, operators))
-    return sum(1 for _ in takewhile(bool, fits[first:]))
+    first = sum(1 for _ in takewhile(lambda judged: judged.operator.kind == "QUANTIZE" and judged.verdict not in verdicts, operators))
+    return tuple(takewhile(lambda index: fits[index], range(first, len(fits))))
 
 
 def input_at(operator: Operator, index: int) -> Tensor | None:
